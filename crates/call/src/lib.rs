@@ -1,0 +1,1 @@
+//! A MatrixRTC call as a client library: sockets, timers, workers around the pure crates.

@@ -1,0 +1,1 @@
+//! Encoded media frames and LiveKit's frame encryption.

@@ -1,0 +1,1 @@
+//! One connection to one LiveKit SFU, without sockets: signalling, two peer connections, tracks.

@@ -1,0 +1,1 @@
+//! The Matrix side of a call on matrix-sdk: account, sync, outbox, chat.

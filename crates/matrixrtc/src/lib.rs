@@ -1,0 +1,1 @@
+//! What Matrix says about a MatrixRTC call: membership, roster, transports, media keys.

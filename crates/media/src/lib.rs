@@ -1,0 +1,1 @@
+//! Playback without files or clocks: demux, decode, resample, mix, Opus.
