@@ -45,6 +45,17 @@ impl Codec {
         matches!(self, Self::H264 | Self::H265) && self.first_slice(frame).is_some()
     }
 
+    /// Whether the clear header can be found again once the rest is encrypted.
+    pub(crate) fn has_whole_header(self, frame: &[u8]) -> bool {
+        match self {
+            Self::Opus | Self::Vp9 => true,
+            Self::Vp8 => frame.len() >= vp8_header_len(frame),
+            Self::H264 | Self::H265 => {
+                self.first_slice(frame).is_some_and(|at| at + 2 <= frame.len())
+            }
+        }
+    }
+
     /// Where the header byte of the first slice NAL unit stands.
     fn first_slice(self, frame: &[u8]) -> Option<usize> {
         (0..frame.len().saturating_sub(3))

@@ -113,10 +113,14 @@ fn without_a_key_nothing_is_sealed() {
 }
 
 #[test]
-fn parameter_sets_without_a_picture_are_not_sealed() {
+fn a_frame_whose_header_could_not_be_found_again_is_not_sealed() {
     let (mut sealer, _) = pair(0);
-    let result = sealer.seal(Codec::H264, &[0, 0, 0, 1, 0x67, 1, 2], &mut Vec::new());
-    assert_eq!(result, Err(SealError::NoSlice { len: 7 }));
+    for (codec, frame) in
+        [(Codec::H264, &[0, 0, 0, 1, 0x67, 1, 2][..]), (Codec::Vp8, &[0x10, 2, 0, 0x9d, 1])]
+    {
+        let result = sealer.seal(codec, frame, &mut Vec::new());
+        assert_eq!(result, Err(SealError::NoHeader { codec, len: frame.len() }));
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl KeyRing {
         }
         let key = self.slots[usize::from(index.get())].as_ref();
         let key = key.ok_or(OpenError::MissingKey { index, len })?;
-        let nonce = Nonce::try_assume_unique_for_key(iv).expect("split off with that length");
+        let nonce = Nonce::try_assume_unique_for_key(iv).map_err(|_| OpenError::Short { len })?;
         out.extend_from_slice(header);
         out.extend_from_slice(body);
         out.extend_from_slice(tag);
@@ -126,6 +126,6 @@ impl Default for KeyRing {
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = (0..=u8::MAX).filter(|&index| self.slots[usize::from(index)].is_some());
-        f.debug_struct("KeyRing").field("known", &known.collect::<Vec<_>>()).finish()
+        f.debug_struct("KeyRing").field("known", &known.collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }

@@ -34,10 +34,13 @@ pub enum SealError {
     /// There is no key yet. Ours to fix: set one first; the frame is lost.
     #[error("there is no key to seal with")]
     NoKey,
-    /// An H.264 or H.265 frame without a slice: nothing but parameter sets. Its receiver could take
-    /// a start code in the ciphertext for one. The caller sends them with the next picture.
-    #[error("a frame of {len} bytes without a slice")]
-    NoSlice {
+    /// Its receiver could not find the clear header again: a VP8 frame shorter than its own header,
+    /// or an H.264 or H.265 frame without a slice. The encoder is at fault; parameter sets go with
+    /// the next picture.
+    #[error("a {codec:?} frame of {len} bytes has no whole header")]
+    NoHeader {
+        /// Its codec.
+        codec: Codec,
         /// Bytes of the frame.
         len: usize,
     },
@@ -90,8 +93,8 @@ impl Sealer {
         if frame.is_empty() {
             return Ok(());
         }
-        if matches!(codec, Codec::H264 | Codec::H265) && !codec.is_escaped(frame) {
-            return Err(SealError::NoSlice { len: frame.len() });
+        if !codec.has_whole_header(frame) {
+            return Err(SealError::NoHeader { codec, len: frame.len() });
         }
         let (header, body) = frame.split_at(codec.clear_header_len(frame));
         if codec.is_escaped(frame) {
@@ -106,7 +109,7 @@ impl Sealer {
     }
 
     /// Seals into `sealed`, then escapes that behind the header. The IV is drawn again while it
-    /// would need escaping: native SDKs (libwebrtc m125, seen up to PyPI livekit 1.2.1) read it
+    /// would need escaping: native SDKs (libwebrtc m125, seen up to `livekit` 1.2.1 for Python) read it
     /// from the escaped bytes.
     fn seal_escaped(
         &mut self,
