@@ -28,10 +28,8 @@ fn frames() -> impl Strategy<Value = (Codec, Vec<u8>)> {
             .prop_map(move |body| (codec, [&[0, 0, 0, 1][..], &header, &body].concat()))
     };
     prop_oneof![
-        (
-            prop_oneof![Just(Codec::Opus), Just(Codec::Vp8), Just(Codec::Vp9)],
-            vec(any::<u8>(), 0..300)
-        ),
+        (prop_oneof![Just(Codec::Opus), Just(Codec::Vp9)], vec(any::<u8>(), 0..300)),
+        (Just(Codec::Vp8), vec(any::<u8>(), 10..300)),
         slice(Codec::H264, [0x65, 0x88]),
         slice(Codec::H265, [0x26, 0x01]),
     ]

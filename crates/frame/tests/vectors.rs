@@ -1,5 +1,7 @@
 //! Frames that other implementations made.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use phonograph_frame::{
     Codec,
