@@ -71,7 +71,9 @@ fn clear_headers_are_as_long_as_livekit_client_leaves_them() {
 #[test]
 fn frames_that_livekit_client_drops_do_not_open() {
     let vectors = livekit_client();
-    for frame in vectors["negative"].as_array().unwrap() {
+    let dropped = vectors["negative"].as_array().unwrap().iter();
+    // There the receiver is told a wrong frame type; ours reads the type from the frame.
+    for frame in dropped.filter(|frame| frame["id"] != "vp8-delta-as-key") {
         let mut ring = KeyRing::new();
         let name = frame["receiver_key"].as_str().unwrap();
         ring.set(index(&frame["receiver_key_index"]), key(&vectors, name));
@@ -111,12 +113,11 @@ fn every_frame_of_element_call_opens() {
     for set in element_call()["sets"].as_array().unwrap() {
         let mut ring = KeyRing::new();
         for entry in set["keys"].as_array().unwrap() {
-            let key = match entry["password"].as_str() {
-                Some(password) => FrameKey::from_password(password),
-                None => {
-                    let secret = STANDARD.decode(entry["secret"].as_str().unwrap()).unwrap();
-                    MediaKey::new(secret).unwrap().derive()
-                }
+            let key = if let Some(password) = entry["password"].as_str() {
+                FrameKey::from_password(password)
+            } else {
+                let secret = STANDARD.decode(entry["secret"].as_str().unwrap()).unwrap();
+                MediaKey::new(secret).unwrap().derive()
             };
             ring.set(index(&entry["index"]), key);
         }
