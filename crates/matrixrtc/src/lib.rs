@@ -12,12 +12,15 @@ pub mod event;
 pub mod identity;
 mod ids;
 pub mod keys;
+pub mod membership;
+mod request;
 pub mod roster;
 mod time;
 pub mod transport;
 
 pub use ids::{DelayId, DeviceId, EventId, Identity, Member, RoomId, ServiceUrl, UserId};
 pub use keys::{KeyMessage, MemberKey};
+pub use request::{DelayedEvent, Request, RequestError, RequestId, Response};
 pub use roster::{Intent, MemberInfo, RawStateEvent, Roster};
 pub use time::{Now, Timestamp};
 pub use transport::OpenIdToken;
