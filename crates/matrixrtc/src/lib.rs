@@ -15,6 +15,7 @@ pub mod keys;
 pub mod membership;
 mod request;
 pub mod roster;
+pub mod session;
 mod time;
 pub mod transport;
 
@@ -22,5 +23,6 @@ pub use ids::{DelayId, DeviceId, EventId, Identity, Member, RoomId, ServiceUrl, 
 pub use keys::{KeyMessage, MemberKey};
 pub use request::{DelayedEvent, Request, RequestError, RequestId, Response};
 pub use roster::{Intent, MemberInfo, RawStateEvent, Roster};
+pub use session::Session;
 pub use time::{Now, Timestamp};
 pub use transport::OpenIdToken;

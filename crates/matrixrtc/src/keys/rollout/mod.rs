@@ -161,6 +161,15 @@ impl Rollout {
         }
     }
 
+    /// Takes over that the last [`Action::Send`] failed as a whole: it is not known who was
+    /// reached, and a key that comes twice does no harm.
+    pub fn handle_failed(&mut self, now: Instant) {
+        if let State::Sending { targets, .. } = &self.state {
+            let targets = targets.iter().cloned().collect();
+            self.handle_sent(&targets, now);
+        }
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let State::Waiting { until } = self.state

@@ -216,6 +216,16 @@ fn who_could_not_be_reached_is_tried_again_after_1_5_and_15_seconds() {
 }
 
 #[test]
+fn when_sending_fails_everybody_is_tried_again() {
+    let mut call = Call::start();
+    call.join("A", 1);
+    call.expect(&["use 0", "send 0 to A"]);
+    call.rollout.handle_failed(call.now);
+    call.pass(SECOND);
+    call.expect(&["send 0 to A"]);
+}
+
+#[test]
 fn indices_go_on_after_the_last_run_and_wrap_before_255() {
     Call::start_after(Some(7)).expect(&["use 8"]);
     Call::start_after(Some(254)).expect(&["use 0"]);

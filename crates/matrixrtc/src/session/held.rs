@@ -1,0 +1,80 @@
+//! Keys that came before the membership of whoever sent them.
+//!
+//! A key travels by another way than the membership, and is often first. It is sent once, so it is
+//! kept until its member appears.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::{Member, MemberKey};
+
+/// How many are kept. When there are more the oldest is dropped: a stranger can send any number.
+const COUNT_MAX: usize = 256;
+/// How long one is kept; a membership comes within seconds or not at all.
+const AGE_MAX: Duration = Duration::from_mins(5);
+
+/// The keys held.
+#[derive(Debug, Default)]
+pub(super) struct Keys(VecDeque<(Instant, MemberKey)>);
+
+impl Keys {
+    pub(super) fn hold(&mut self, key: MemberKey, now: Instant) {
+        if self.0.len() == COUNT_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((now, key));
+    }
+
+    /// Takes out the keys of those that are present, oldest first, and drops what is too old.
+    pub(super) fn take(
+        &mut self,
+        present: impl Fn(&Member) -> bool,
+        now: Instant,
+    ) -> Vec<MemberKey> {
+        self.0.retain(|(at, _)| now.duration_since(*at) <= AGE_MAX);
+        let (taken, kept) =
+            self.0.drain(..).partition::<VecDeque<_>, _>(|(_, key)| present(&key.member));
+        self.0 = kept;
+        taken.into_iter().map(|(_, key)| key).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use phonograph_frame::crypto::{KeyIndex, MediaKey};
+
+    use super::*;
+    use crate::{DeviceId, UserId};
+
+    fn key(user: &str) -> MemberKey {
+        MemberKey {
+            member: Member { user: UserId::from(user), device: DeviceId::from("D") },
+            index: KeyIndex::new(0),
+            key: MediaKey::from_random([1; 16]),
+        }
+    }
+
+    #[test]
+    fn a_flood_of_keys_pushes_out_the_oldest() {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
+        let now = Instant::now();
+        let mut keys = Keys::default();
+        for n in 0..=COUNT_MAX {
+            keys.hold(key(&n.to_string()), now);
+        }
+        let taken = keys.take(|_| true, now);
+        assert_eq!(taken.len(), COUNT_MAX);
+        assert_eq!(taken[0].member.user.as_str(), "1");
+    }
+
+    #[test]
+    fn an_old_key_is_forgotten() {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
+        let now = Instant::now();
+        let mut keys = Keys::default();
+        keys.hold(key("a"), now);
+        assert!(keys.take(|_| true, now + AGE_MAX + Duration::from_millis(1)).is_empty());
+    }
+}

@@ -1,0 +1,306 @@
+//! One call of one room: roster, our membership and media keys put together.
+//!
+//! Whoever drives it hands in the room's state, media keys, answers and time, and after each input
+//! drains [`Session::poll_request`] and [`Session::poll_event`], then waits until
+//! [`Session::poll_timeout`]. Before [`Session::join`] it only watches.
+
+mod held;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Instant,
+};
+
+use phonograph_frame::crypto::{KeyIndex, MediaKey};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+use crate::{
+    Identity, KeyMessage, Member, MemberInfo, MemberKey, Now, RawStateEvent, Request, RequestError,
+    RequestId, Response, RoomId, Roster, ServiceUrl, UserId, event, identity,
+    keys::{self, Action, KeyRefused, Rollout},
+    membership::{self, Failure, Membership},
+};
+
+/// How media is kept from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all: the room is not encrypted.
+    None,
+    /// Each participant has keys of its own, sent from device to device: the room is encrypted.
+    PerParticipant,
+}
+
+/// Whose session, in which room.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who joins where.
+    pub membership: membership::Config,
+    /// Whether media keys are made and taken.
+    pub encryption: Encryption,
+    /// The last key index that this device used in this room, in an earlier run.
+    pub last_key_index: Option<u8>,
+    /// 32 random bytes; keys are made from them.
+    pub seed: [u8; 32],
+}
+
+/// What a session says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The homeserver has our membership.
+    Joined,
+    /// Our membership came back with the room's state: others see it.
+    Visible,
+    /// Somebody is in the call, newly or anew.
+    MemberJoined(MemberInfo),
+    /// Somebody is no longer in it; what they send is not to be heard any more.
+    MemberLeft(Member),
+    /// Our frames are to be sealed with this key from now on. Its index is to be remembered for the
+    /// next run.
+    UseKey {
+        /// The key's slot.
+        index: KeyIndex,
+        /// The key.
+        key: MediaKey,
+    },
+    /// Somebody's frames open with this key.
+    PeerKey {
+        /// Whose, as the SFU names them.
+        identity: Identity,
+        /// The key's slot.
+        index: KeyIndex,
+        /// The key.
+        key: MediaKey,
+    },
+    /// Somebody sent a key that was not taken.
+    KeyRefused {
+        /// Who.
+        sender: UserId,
+        /// Why not.
+        reason: KeyRefused,
+    },
+    /// The homeserver has probably made us leave, as it could not be reached: others may have
+    /// changed their keys without us, so nothing should be sent until this is taken back.
+    ProbablyLeft(bool),
+    /// We left.
+    Left,
+    /// We are not a member, and trying again will not help.
+    Failed(Failure),
+}
+
+/// A call as Matrix tells it.
+#[derive(Debug)]
+pub struct Session {
+    me: Member,
+    room: RoomId,
+    encryption: Encryption,
+    roster: Roster,
+    /// What the roster was made of; it is made anew when a membership expires.
+    source: (Vec<RawStateEvent>, BTreeSet<UserId>),
+    membership: Membership,
+    rollout: Rollout,
+    held: held::Keys,
+    visible: bool,
+    next_request: u64,
+    waiting: BTreeMap<RequestId, Asker>,
+    requests: VecDeque<(RequestId, Request)>,
+    events: VecDeque<Event>,
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy)]
+enum Asker {
+    Membership,
+    Rollout,
+}
+
+impl Session {
+    /// A session that watches.
+    pub fn new(config: Config) -> Self {
+        let rng = ChaCha20Rng::from_seed(config.seed);
+        let me = config.membership.me.clone();
+        Self {
+            room: config.membership.room.clone(),
+            encryption: config.encryption,
+            roster: Roster::default(),
+            source: Default::default(),
+            membership: Membership::new(config.membership),
+            rollout: Rollout::new(me.clone(), config.last_key_index, rng),
+            held: held::Keys::default(),
+            visible: false,
+            next_request: 0,
+            waiting: BTreeMap::new(),
+            requests: VecDeque::new(),
+            events: VecDeque::new(),
+            me,
+        }
+    }
+
+    /// Joins, publishing on that transport.
+    pub fn join(&mut self, transport: ServiceUrl, now: Now) {
+        let stale = self.roster.get(&self.me).is_some();
+        self.membership.join(transport, stale);
+        if self.encryption == Encryption::PerParticipant {
+            self.rollout.start(now.instant);
+        }
+        self.drain(now);
+    }
+
+    /// Leaves; [`Event::Left`] says when that is done.
+    pub fn leave(&mut self, now: Now) {
+        self.membership.leave();
+        self.drain(now);
+    }
+
+    /// Takes over the room's membership events, and which of their senders are in the room.
+    pub fn handle_roster(
+        &mut self,
+        events: Vec<RawStateEvent>,
+        joined: BTreeSet<UserId>,
+        now: Now,
+    ) {
+        self.source = (events, joined);
+        self.evaluate(now);
+    }
+
+    /// Takes over a media key.
+    pub fn handle_media_key(&mut self, message: &KeyMessage, now: Now) {
+        if self.encryption == Encryption::None {
+            return;
+        }
+        match message.accept(&self.room, &self.me) {
+            Ok(key) if self.roster.get(&key.member).is_some() => self.announce(key),
+            Ok(key) => self.held.hold(key, now.instant),
+            Err(reason) => {
+                self.events.push_back(Event::KeyRefused { sender: message.sender.clone(), reason });
+            }
+        }
+    }
+
+    /// Takes over what came of a request.
+    pub fn handle_response(
+        &mut self,
+        id: RequestId,
+        answer: Result<Response, RequestError>,
+        now: Now,
+    ) {
+        match self.waiting.remove(&id) {
+            Some(Asker::Membership) => self.membership.handle_response(answer, now),
+            Some(Asker::Rollout) => match answer {
+                Ok(Response::KeySent { unserved }) => {
+                    self.rollout.handle_sent(&unserved.into_iter().collect(), now.instant);
+                }
+                Ok(_) | Err(_) => self.rollout.handle_failed(now.instant),
+            },
+            None => {}
+        }
+        self.drain(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if self.roster.next_expiry().is_some_and(|expiry| expiry <= now.wall) {
+            self.evaluate(now);
+        }
+        self.membership.handle_timeout(now);
+        self.rollout.handle_timeout(now.instant);
+        self.drain(now);
+    }
+
+    /// The next request to be made.
+    pub fn poll_request(&mut self) -> Option<(RequestId, Request)> {
+        self.requests.pop_front()
+    }
+
+    /// What happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Session::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self, now: Now) -> Option<Instant> {
+        let expiry = self.roster.next_expiry().map(|expiry| now.when(expiry));
+        let machines = [self.membership.poll_timeout(), self.rollout.poll_timeout()];
+        machines.into_iter().flatten().chain(expiry).min()
+    }
+
+    /// Who is in the call.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Whether anybody else is in the call.
+    pub fn is_alone(&self) -> bool {
+        self.roster.others(&self.me).next().is_none()
+    }
+
+    fn evaluate(&mut self, now: Now) {
+        let roster = Roster::evaluate(&self.source.0, &self.source.1, now.wall);
+        let old = std::mem::replace(&mut self.roster, roster);
+        let was = |info: &MemberInfo| old.get(&info.member).map(|old| old.created);
+        for info in self.roster.others(&self.me) {
+            if was(info) != Some(info.created) {
+                self.events.push_back(Event::MemberJoined(info.clone()));
+            }
+        }
+        for info in old.others(&self.me) {
+            if self.roster.get(&info.member).is_none() {
+                self.events.push_back(Event::MemberLeft(info.member.clone()));
+            }
+        }
+        let present = |member: &Member| self.roster.get(member).is_some();
+        for key in self.held.take(present, now.instant) {
+            self.announce(key);
+        }
+        self.rollout.handle_roster(&self.roster, now.instant);
+        let own = self.roster.get(&self.me);
+        if own.is_some() && !self.visible && self.membership.is_joined() {
+            self.visible = true;
+            self.events.push_back(Event::Visible);
+        }
+        self.membership.handle_own(own, now);
+        self.drain(now);
+    }
+
+    fn announce(&mut self, key: MemberKey) {
+        let MemberKey { member, index, key } = key;
+        let identity = identity::plain(&member);
+        self.events.push_back(Event::PeerKey { identity, index, key });
+    }
+
+    /// Turns what the machines want into requests and events.
+    fn drain(&mut self, now: Now) {
+        while let Some(request) = self.membership.poll_request(now) {
+            self.ask(Asker::Membership, request);
+        }
+        while let Some(action) = self.rollout.poll_action() {
+            match action {
+                Action::Use { index, key } => self.events.push_back(Event::UseKey { index, key }),
+                Action::Send { targets, index, key } => {
+                    let content = keys::content(&self.room, &self.me, (index, &key), now.wall);
+                    let event_type = event::ENCRYPTION_KEYS;
+                    self.ask(Asker::Rollout, Request::SendKey { targets, event_type, content });
+                }
+            }
+        }
+        while let Some(event) = self.membership.poll_event() {
+            self.events.push_back(match event {
+                membership::Event::Joined => Event::Joined,
+                membership::Event::ProbablyLeft(left) => Event::ProbablyLeft(left),
+                membership::Event::Left => Event::Left,
+                membership::Event::Failed(failure) => Event::Failed(failure),
+            });
+        }
+    }
+
+    fn ask(&mut self, asker: Asker, request: Request) {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        self.waiting.insert(id, asker);
+        self.requests.push_back((id, request));
+    }
+}
+
+#[cfg(test)]
+mod tests;

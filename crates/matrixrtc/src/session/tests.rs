@@ -1,0 +1,231 @@
+//! The parts together.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{DelayId, DeviceId, Intent, Timestamp};
+
+struct Bed {
+    session: Session,
+    now: Now,
+}
+
+fn member(user: &str) -> Member {
+    Member { user: UserId::from(user), device: DeviceId::from("D") }
+}
+
+impl Bed {
+    fn new(encryption: Encryption) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
+        let instant = Instant::now();
+        let session = Session::new(Config {
+            membership: membership::Config {
+                me: member("@me:x"),
+                room: RoomId::from("!r:x"),
+                room_version: "11".to_owned(),
+                intent: Intent::Audio,
+            },
+            encryption,
+            last_key_index: None,
+            seed: [7; 32],
+        });
+        Self { session, now: Now { instant, wall: Timestamp::from_millis(1_000_000) } }
+    }
+
+    fn roster(&mut self, users: &[&str]) {
+        let events = users.iter().map(|user| membership_of(user)).collect();
+        let joined = users.iter().map(|user| UserId::from(*user)).collect();
+        self.session.handle_roster(events, joined, self.now);
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.instant += time;
+        self.now.wall = self.now.wall.plus(time);
+        self.session.handle_timeout(self.now);
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.session.poll_event()).collect()
+    }
+
+    /// Answers all requests as a healthy homeserver would, and returns them.
+    fn serve(&mut self) -> Vec<Request> {
+        let mut served = Vec::new();
+        while let Some((id, request)) = self.session.poll_request() {
+            let answer = match &request {
+                Request::ListDelayedEvents => Response::DelayedEvents(Vec::new()),
+                Request::ScheduleLeave { .. } => Response::Scheduled(DelayId::from("1")),
+                Request::SendMembership { .. } => Response::Sent(crate::EventId::from("$1")),
+                Request::SendKey { .. } => Response::KeySent { unserved: Vec::new() },
+                Request::RestartLeave(_) | Request::CancelLeave(_) | Request::SendLeaveNow(_) => {
+                    Response::Done
+                }
+            };
+            self.session.handle_response(id, Ok(answer), self.now);
+            served.push(request);
+        }
+        served
+    }
+}
+
+fn membership_of(user: &str) -> RawStateEvent {
+    RawStateEvent::from(json!({
+        "sender": user, "event_id": format!("${user}"), "origin_server_ts": 1_000_000,
+        "content": {
+            "application": "m.call", "call_id": "", "device_id": "D",
+            "focus_active": { "type": "livekit", "focus_selection": "multi_sfu" },
+            "foci_preferred": [{ "type": "livekit", "livekit_service_url": "https://x/jwt" }],
+        },
+    }))
+}
+
+fn key_of(user: &str) -> KeyMessage {
+    KeyMessage {
+        sender: UserId::from(user),
+        sender_device: Some(DeviceId::from("D")),
+        content: json!({
+            "keys": { "index": 3, "key": "AAECAwQFBgcICQoLDA0ODw==" },
+            "room_id": "!r:x",
+            "member": { "claimed_device_id": "D" },
+        }),
+    }
+}
+
+#[test]
+fn joining_an_encrypted_call_sends_everybody_our_key() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.roster(&["@a:x", "@b:x"]);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+
+    let served = bed.serve();
+
+    let targets = served.iter().find_map(|request| match request {
+        Request::SendKey { targets, .. } => Some(targets.clone()),
+        _ => None,
+    });
+    assert_eq!(targets, Some(vec![member("@a:x"), member("@b:x")]));
+    let events = bed.events();
+    assert!(events.iter().any(|event| matches!(event, Event::UseKey { .. })));
+    assert!(events.contains(&Event::Joined));
+}
+
+#[test]
+fn a_clear_call_has_no_keys() {
+    let mut bed = Bed::new(Encryption::None);
+    bed.roster(&["@a:x"]);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.session.handle_media_key(&key_of("@a:x"), bed.now);
+    let served = bed.serve();
+    assert!(!served.iter().any(|request| matches!(request, Request::SendKey { .. })));
+    let key = |event: &Event| matches!(event, Event::UseKey { .. } | Event::PeerKey { .. });
+    assert!(!bed.events().iter().any(key));
+}
+
+#[test]
+fn a_key_that_comes_before_its_member_is_held() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.session.handle_media_key(&key_of("@a:x"), bed.now);
+    assert_eq!(bed.events(), []);
+    bed.roster(&["@a:x"]);
+    assert!(bed.events().iter().any(|event| matches!(
+        event,
+        Event::PeerKey { identity, .. } if identity.as_str() == "@a:x:D"
+    )));
+}
+
+#[test]
+fn a_key_that_came_in_clear_is_refused() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    let message = KeyMessage { sender_device: None, ..key_of("@a:x") };
+    bed.session.handle_media_key(&message, bed.now);
+    let refused = Event::KeyRefused { sender: UserId::from("@a:x"), reason: KeyRefused::Clear };
+    assert_eq!(bed.events(), [refused]);
+}
+
+#[test]
+fn our_membership_is_visible_once_the_room_shows_it() {
+    let mut bed = Bed::new(Encryption::None);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.serve();
+    bed.events();
+    bed.roster(&["@me:x"]);
+    assert_eq!(bed.events(), [Event::Visible]);
+    assert!(bed.session.is_alone());
+}
+
+#[test]
+fn a_membership_that_expires_is_a_leave() {
+    let mut bed = Bed::new(Encryption::None);
+    bed.roster(&["@a:x"]);
+    bed.events();
+    let expiry = bed.session.poll_timeout(bed.now).unwrap();
+    bed.pass(expiry.duration_since(bed.now.instant));
+    assert_eq!(bed.events(), [Event::MemberLeft(member("@a:x"))]);
+}
+
+#[test]
+fn leaving_ends_the_membership() {
+    let mut bed = Bed::new(Encryption::None);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.serve();
+    bed.events();
+    bed.session.leave(bed.now);
+    assert!(matches!(bed.serve()[..], [Request::SendLeaveNow(_)]));
+    assert_eq!(bed.events(), [Event::Left]);
+}
+
+/// JSON of any shape, with the names that the parsers look for among its keys.
+fn any_json() -> impl Strategy<Value = Value> {
+    let names = prop::sample::select(vec![
+        "content",
+        "sender",
+        "application",
+        "call_id",
+        "device_id",
+        "focus_active",
+        "type",
+        "foci_preferred",
+        "expires",
+        "created_ts",
+        "origin_server_ts",
+        "keys",
+        "index",
+        "key",
+        "room_id",
+        "member",
+        "claimed_device_id",
+    ]);
+    let texts = prop::sample::select(vec!["m.call", "", "!r:x", "D", "AAECAwQFBgcICQoLDA0ODw"]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        texts.prop_map(Value::from),
+        ".*".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(names.clone(), inner, 0..8)
+                .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_state_and_no_key_make_a_session_panic(
+        events in prop::collection::vec(any_json(), 0..4),
+        content in any_json(),
+    ) {
+        let mut bed = Bed::new(Encryption::PerParticipant);
+        let events = events.into_iter().map(RawStateEvent::from).collect();
+        bed.session.handle_roster(events, BTreeSet::from([UserId::from("D")]), bed.now);
+        let message = KeyMessage { content, ..key_of("@a:x") };
+        bed.session.handle_media_key(&message, bed.now);
+        bed.pass(Duration::from_secs(1));
+    }
+}
