@@ -374,7 +374,7 @@ impl Membership {
         let wanted = match error {
             RequestError::MaxDelay(Some(max)) => *max,
             // Synapse since 1.157 says no more than that for a delay that is too long.
-            RequestError::Forbidden => self.leave.delay / 2,
+            RequestError::Forbidden | RequestError::MaxDelay(None) => self.leave.delay / 2,
             _ => Duration::ZERO,
         };
         if wanted < self.leave.delay && wanted >= LEAVE_DELAY_MIN {
