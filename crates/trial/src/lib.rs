@@ -1,1 +1,12 @@
-//! The real stack on loopback: homeserver, SFU, token service, Element Call in a browser.
+//! The real stack on loopback, for a demonstration and for tests: homeserver, SFU, token service
+//! and Element Call in a browser. It uses no crate of ours, so that what it says about the bot is
+//! not said by the bot's own code.
+//!
+//! Not a deployment: everything here is thrown away when its trial ends, and listens on loopback
+//! only.
+
+pub mod browser;
+pub mod guard;
+pub mod install;
+pub mod person;
+pub mod versions;
