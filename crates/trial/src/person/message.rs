@@ -1,0 +1,48 @@
+//! A message as somebody's client shows it.
+
+use serde::{Deserialize, Serialize};
+
+/// A message of a room, in clear whether or not it was encrypted.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Message {
+    /// Its event's id.
+    pub event_id: String,
+    /// Who sent it.
+    pub sender: String,
+    /// `m.text`, `m.notice` …
+    pub msgtype: String,
+    /// Its plain text; that of an edit is the new text.
+    pub body: String,
+    /// The users whom it mentions (`m.mentions`).
+    pub mentions: Vec<String>,
+    /// The event that it answers.
+    pub reply_to: Option<String>,
+    /// The event that it edits.
+    pub replaces: Option<String>,
+    /// Whether it came encrypted.
+    pub encrypted: bool,
+    /// When it was sent, by its sender's homeserver: milliseconds since 1970.
+    #[serde(rename = "ts")]
+    pub sent_ms: u64,
+}
+
+/// A room to make.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewRoom<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it is encrypted from its beginning.
+    pub encrypted: bool,
+    /// User ids to invite.
+    pub invite: &'a [&'a str],
+    /// What it takes to be in a call: the power level for `org.matrix.msc3401.call.member`. Members
+    /// have 0.
+    pub call_power_level: i64,
+}
+
+impl Default for NewRoom<'_> {
+    /// An encrypted room in which everybody may call, with nobody else in it.
+    fn default() -> Self {
+        Self { name: "Listening room", encrypted: true, invite: &[], call_power_level: 0 }
+    }
+}

@@ -1,0 +1,157 @@
+// Runs in Element Call's page before its own scripts: hears, per remote track, what a person would hear.
+//
+// Every audio track that arrives on any peer connection goes through WebAudio into an `ear` (worklet.js), left and
+// right apart. Whose it is stands in Element Call's log alone, so that is read along.
+
+(() => {
+    const RATE = 48000;
+    const STREAMS_MAX = 64;     // and as many names; the oldest go
+    const GAPS_MAX = 1000;      // per stream; later ones are counted only
+
+    const context = new AudioContext({ sampleRate: RATE });
+    const loaded = context.audioWorklet.addModule(new URL("worklet.js", document.currentScript.src));
+    const muted = new GainNode(context, { gain: 0 });      // a node that leads nowhere would not run
+    muted.connect(context.destination);
+    const streams = [];
+    const owners = new Map();   // track sid → participant identity
+    let waiting = [];
+
+    const wake = () => {
+        for (const resolve of waiting.splice(0)) resolve();
+    };
+    const change = () => new Promise((resolve) => waiting.push(resolve));
+
+    // --- tracks
+
+    window.RTCPeerConnection = new Proxy(window.RTCPeerConnection, {
+        construct(target, given, self) {
+            const connection = Reflect.construct(target, given, self);
+            connection.addEventListener("track", ({ track, streams: [stream], receiver }) => {
+                if (track.kind === "audio" && stream) hear(track, stream, receiver);
+            });
+            return connection;
+        },
+    });
+
+    // A stream is named `PARTICIPANT_SID|TRACK_SID`. A receiver is used again for a later track: its former stream is over.
+    function hear(track, stream, receiver) {
+        for (const former of streams) if (former.track === track) end(former);
+        const heard = { sid: stream.id.split("|")[1] ?? stream.id, track, receiver, since: null, sounding: false, gaps: [], gapCount: 0, recorded: () => {}, ended: false };
+        streams.push(heard);
+        if (streams.length > STREAMS_MAX) end(streams.shift());
+        stream.addEventListener("removetrack", (event) => {
+            if (event.track === track) end(heard);
+        });
+        track.addEventListener("ended", () => end(heard));
+        loaded.then(() => attach(heard));
+        wake();
+    }
+
+    function attach(heard) {
+        if (heard.ended) return;
+        heard.ear = new AudioWorkletNode(context, "ear", { channelCount: 2, channelCountMode: "explicit", outputChannelCount: [2] });
+        heard.ear.port.onmessage = ({ data }) => {
+            if (data.channels) heard.recorded(data.channels);
+            else if (data.gap !== undefined) {
+                heard.gapCount++;
+                if (heard.gaps.length < GAPS_MAX) heard.gaps.push({ at: data.at, ms: data.gap });
+            } else {
+                heard.sounding = data.sound;
+                heard.since = data.at;
+            }
+            wake();
+        };
+        heard.source = context.createMediaStreamSource(new MediaStream([heard.track]));
+        heard.source.connect(heard.ear).connect(muted);
+    }
+
+    function end(heard) {
+        if (heard.ended) return;
+        heard.ended = true;
+        if (heard.sounding || heard.since === null) heard.since = Date.now();
+        heard.sounding = false;
+        heard.source?.disconnect();
+        heard.ear?.disconnect();
+        heard.ear?.port.postMessage({ end: true });
+        heard.recorded([]);
+        wake();
+    }
+
+    // --- whose they are: `Subscribed: audio microphone TR_… of IDENTITY encrypted=true muted=false`
+
+    for (const level of ["debug", "info", "log", "warn", "error"]) {
+        const original = console[level].bind(console);
+        console[level] = (...words) => {
+            const said = /\bSubscribed: .*?\b(TR_\w+) of (\S+)/.exec(words.filter((word) => typeof word === "string").join(" "));
+            if (said) {
+                owners.set(said[1], said[2]);
+                if (owners.size > STREAMS_MAX) owners.delete(owners.keys().next().value);
+                wake();
+            }
+            original(...words);
+        };
+    }
+
+    // --- what a test asks
+
+    const of = (participant) => streams.filter(({ sid }) => participant === null || owners.get(sid)?.startsWith(participant));
+
+    /** Is it played to the person, too? Element Call's page has one `<audio>` per track. */
+    const isPlayed = ({ track }) => [...document.querySelectorAll("audio, video")].some((element) =>
+        !element.paused && !element.muted && element.volume > 0 && element.srcObject?.getAudioTracks().some(({ id }) => id === track.id));
+
+    async function received({ receiver }) {
+        for (const stats of (await receiver.getStats()).values()) {
+            if (stats.type === "inbound-rtp") return {
+                packets: stats.packetsReceived, packets_lost: stats.packetsLost, samples: stats.totalSamplesReceived ?? 0,
+                samples_concealed: stats.concealedSamples ?? 0, samples_silent: stats.silentConcealedSamples ?? 0,
+            };
+        }
+        return { packets: 0, packets_lost: 0, samples: 0, samples_concealed: 0, samples_silent: 0 };
+    }
+
+    const base64 = (samples) => new Promise((resolve) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(reader.result.split(",")[1]);
+        reader.readAsDataURL(new Blob([samples]));
+    });
+
+    // One recording of a stream at a time; no channels if the stream ends meanwhile.
+    async function record(heard, ms) {
+        const channels = await new Promise((resolve) => {
+            heard.recorded = resolve;
+            heard.ear.port.postMessage({ samples: Math.round(ms * RATE / 1000) });
+        });
+        return Promise.all(channels.map(base64));
+    }
+
+    window.ears = {
+        /** Records every stream for `ms` from now, all at once: 32-bit floats, little-endian, in base64. */
+        async hear(ms) {
+            await loaded;
+            await context.resume();
+            return Promise.all(streams.filter(({ ended }) => !ended).map(async (heard) => ({
+                sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard),
+                channels: await record(heard, ms), gaps: heard.gaps, gap_count: heard.gapCount, received: await received(heard),
+            })));
+        },
+
+        /** Epoch milliseconds at which the present sound of `participant` (the beginning of an identity, or null) began. */
+        async sound(participant) {
+            for (;;) {
+                const sounding = of(participant).filter((heard) => heard.sounding);
+                if (sounding.length) return Math.min(...sounding.map(({ since }) => since));
+                await change();
+            }
+        },
+
+        /** The same for the present silence: after the last of its streams fell silent. */
+        async silence(participant) {
+            for (;;) {
+                const all = of(participant);
+                if (all.every((heard) => !heard.sounding)) return Math.max(0, ...all.map(({ since }) => since ?? 0));
+                await change();
+            }
+        },
+    };
+})();
