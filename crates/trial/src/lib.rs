@@ -7,6 +7,13 @@
 
 pub mod browser;
 pub mod guard;
+pub mod homeserver;
+mod http;
 pub mod install;
 pub mod person;
+mod ports;
+mod secret;
+pub mod sfu;
+pub mod stack;
+pub mod token_service;
 pub mod versions;

@@ -2,7 +2,7 @@
 //!
 //! `web/package.json` repeats those that npm installs; a test holds the two to each other.
 
-/// Synapse, from PyPI.
+/// Synapse, from the Python package index.
 pub const SYNAPSE: &str = "1.163.2";
 
 /// livekit-server, from the Go module proxy. Later versions have `replace` lines, which

@@ -11,35 +11,44 @@ use super::{error::Cause, progress::Step};
 
 /// An entry of the cache, there or not.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     root: PathBuf,
     name: String,
 }
 
 /// Held while an entry is made; the system gives it back when we end, however we end.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl Entry {
     /// The entry called `name`, which ends in a version.
-    pub(super) fn new(name: impl Into<String>) -> Self {
+    pub(crate) fn new(name: impl Into<String>) -> Self {
         Self { root: root(), name: name.into() }
     }
 
     /// Its folder.
-    pub(super) fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.root.join(&self.name)
     }
 
     /// Whether it was made to the end, once.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.marker().exists()
     }
 
     /// Waits until nobody else makes this entry, and keeps others from it.
-    pub(super) async fn lock(&self, step: Option<&Step>) -> Result<Lock, Cause> {
+    pub(crate) async fn lock(&self) -> Result<Lock, Cause> {
+        self.lock_or(|| ()).await
+    }
+
+    /// The same, and says on the step's line that it waits.
+    pub(super) async fn lock_for(&self, step: &Step) -> Result<Lock, Cause> {
+        self.lock_or(|| step.doing("waiting for another trial that installs it")).await
+    }
+
+    async fn lock_or(&self, waiting: impl FnOnce()) -> Result<Lock, Cause> {
         fs::create_dir_all(&self.root)
             .map_err(Cause::io(format!("could not make {}", self.root.display())))?;
         let path = self.root.join(format!("{}.lock", self.name));
@@ -47,11 +56,8 @@ impl Entry {
         let file = File::create(&path).map_err(Cause::io(broken.clone()))?;
         match file.try_lock() {
             Ok(()) => return Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::WouldBlock) => waiting(),
             Err(TryLockError::Error(error)) => return Err(Cause::io(broken)(error)),
-        }
-        if let Some(step) = step {
-            step.doing("waiting for another trial that installs it");
         }
         tokio::task::spawn_blocking(move || file.lock().map(|()| Lock { _file: file }))
             .await
@@ -61,7 +67,7 @@ impl Entry {
     }
 
     /// An empty folder to make the entry in: what a run that was cut off left is deleted.
-    pub(super) fn clear(&self) -> Result<PathBuf, Cause> {
+    pub(crate) fn clear(&self) -> Result<PathBuf, Cause> {
         let folder = self.folder();
         if folder.exists() {
             fs::remove_dir_all(&folder)
@@ -73,7 +79,7 @@ impl Entry {
     }
 
     /// Marks the entry as whole.
-    pub(super) fn finish(&self) -> Result<(), Cause> {
+    pub(crate) fn finish(&self) -> Result<(), Cause> {
         let marker = self.marker();
         fs::write(&marker, b"").map_err(Cause::io(format!("could not write {}", marker.display())))
     }

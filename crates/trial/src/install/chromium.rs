@@ -31,7 +31,7 @@ pub(super) async fn install_package(package: &str, step: &str) -> Result<(), Err
         return Err(failed(Cause::NotRoot));
     }
     let shown = Step::begin(step);
-    let _lock = Entry::new("apt").lock(Some(&shown)).await.map_err(failed)?;
+    let _lock = Entry::new("apt").lock_for(&shown).await.map_err(failed)?;
     apt_get(&["update"], &shown).await.map_err(failed)?;
     apt_get(&["install", "--yes", "--no-install-recommends", package], &shown)
         .await

@@ -37,7 +37,7 @@ pub async fn livekit_server() -> Result<PathBuf, Error> {
 
 async fn make(entry: &Entry, run: &Run<'_>) -> Result<(), Cause> {
     let step = Step::begin(&name());
-    let _lock = entry.lock(Some(&step)).await?;
+    let _lock = entry.lock_for(&step).await?;
     if !entry.is_whole() {
         let folder = entry.clear()?;
         run.run(&step).await?;

@@ -24,6 +24,8 @@ pub use self::{
     web::{Modules, web},
 };
 
+pub(crate) use self::cache::Entry;
+
 use std::path::PathBuf;
 
 /// The servers' programs, installed side by side.

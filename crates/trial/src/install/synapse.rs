@@ -27,7 +27,7 @@ pub async fn synapse() -> Result<PathBuf, Error> {
     }
     let step = Step::begin(&name());
     let failed = |cause| Error { step: name(), line: by_hand(&entry.folder()), cause };
-    let _lock = entry.lock(Some(&step)).await.map_err(failed)?;
+    let _lock = entry.lock_for(&step).await.map_err(failed)?;
     if !entry.is_whole() {
         let folder = entry.clear().map_err(failed)?;
         make_environment(&folder, &step, failed).await?;

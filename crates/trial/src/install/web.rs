@@ -75,7 +75,7 @@ const NAME: &str = "Element Call and its host page";
 
 async fn make(entry: &Entry, modules: &Modules, run: &Run<'_>) -> Result<(), Cause> {
     let step = Step::begin(NAME);
-    let _lock = entry.lock(Some(&step)).await?;
+    let _lock = entry.lock_for(&step).await?;
     if !entry.is_whole() {
         let folder = entry.clear()?;
         for (name, text) in [("package.json", PACKAGE), ("package-lock.json", LOCK)] {

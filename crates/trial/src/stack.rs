@@ -1,0 +1,214 @@
+//! The servers together: a homeserver, an SFU and a token service that know each other, on free
+//! ports of loopback. Several stacks run side by side.
+//!
+//! What is missing on this machine is installed first. [`Options`] leave parts out or make them
+//! wrong, for tests of what the bot says then.
+
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+};
+
+use serde::Serialize;
+
+use crate::{
+    homeserver::{self, Announced, Homeserver, Synapse},
+    install, ports, secret,
+    sfu::{self, Address, Sfu},
+    token_service::{self, Refusal, Start, TokenService},
+    versions,
+};
+
+/// What is different from a stack in which everything works.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The homeserver announces no transport.
+    pub announces_nothing: bool,
+    /// Where the SFU is.
+    pub sfu: SfuOption,
+    /// The token service refuses everybody from the start. It is ours then, never the original.
+    pub refusal: Option<Refusal>,
+}
+
+/// Where the SFU of a stack is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SfuOption {
+    /// Where the token service says it is.
+    #[default]
+    There,
+    /// There, but clients are told an address at which nobody listens: tokens are good, and no
+    /// connection comes about. The token service is ours then, never the original.
+    Unreachable,
+    /// Nowhere: the token service fails when it has to make a room.
+    Absent,
+}
+
+/// Why a stack could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Something that it needs could not be installed; the source names the line to run.
+    #[error("what the servers need is not there")]
+    Install(#[from] install::Error),
+    /// Loopback has no free port.
+    #[error("there is no free port")]
+    Ports(#[source] io::Error),
+    /// The homeserver did not start.
+    #[error("no homeserver")]
+    Homeserver(#[from] homeserver::StartError),
+    /// The SFU did not start.
+    #[error("no SFU")]
+    Sfu(#[from] sfu::StartError),
+    /// The token service did not start.
+    #[error("no token service")]
+    TokenService(#[from] token_service::StartError),
+}
+
+/// Running servers. Dropping it stops them all and deletes what they wrote.
+#[derive(Debug)]
+pub struct Stack {
+    token_service: TokenService,
+    sfu: Option<Sfu>,
+    synapse: Synapse,
+    address: Address,
+}
+
+/// Everything that somebody outside needs to use a stack.
+#[derive(Debug, Clone, Serialize)]
+pub struct Endpoints {
+    /// The homeserver's client API.
+    pub homeserver_url: String,
+    /// What its users have behind the colon. `https://` and this is its federation API.
+    pub server_name: String,
+    /// For `/_synapse/admin/v1/register`.
+    pub registration_secret: String,
+    /// What the homeserver announces.
+    pub token_service_url: String,
+    /// The SFU, for clients.
+    pub sfu_url: String,
+    /// The name of its key.
+    pub sfu_key: String,
+    /// The key's secret.
+    pub sfu_secret: String,
+    /// What runs.
+    pub versions: Versions,
+}
+
+/// The versions of a stack's servers.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Versions {
+    /// The homeserver's.
+    pub synapse: &'static str,
+    /// The SFU's.
+    pub livekit_server: &'static str,
+}
+
+impl Stack {
+    /// Installs what is missing, starts the servers side by side and waits until they answer: two
+    /// seconds, once everything is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]. What was started by then is stopped.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let programs = install::servers().await?;
+        // Taken before anything runs: the homeserver and the SFU are told of it.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::Ports)?;
+        let port = listener.local_addr().map_err(Error::Ports)?.port();
+        let url = format!("http://127.0.0.1:{port}");
+        let original = token_service::binary().filter(|_| options.original_will_do());
+        let webhooks = original.as_ref().map(|_| format!("{url}/sfu_webhook"));
+        let announced = if options.announces_nothing {
+            Announced::Nothing
+        } else {
+            Announced::TokenService(url)
+        };
+        let (synapse, sfu) = tokio::join!(Synapse::start(&programs.synapse, &announced), async {
+            match options.sfu {
+                SfuOption::There | SfuOption::Unreachable => {
+                    Sfu::start(&programs.livekit_server, webhooks.as_deref()).await.map(Some)
+                }
+                SfuOption::Absent => Ok(None),
+            }
+        });
+        let (synapse, sfu) = (synapse?, sfu?);
+        let address = match &sfu {
+            Some(sfu) => sfu.address().clone(),
+            None => nobody().map_err(Error::Ports)?,
+        };
+        let told = match options.sfu {
+            SfuOption::Unreachable => Some(nobody().map_err(Error::Ports)?.url),
+            SfuOption::There | SfuOption::Absent => None,
+        };
+        let start = Start {
+            listener,
+            sfu: address.clone(),
+            server_name: synapse.homeserver().server_name().to_owned(),
+            homeserver: synapse.homeserver().url().to_owned(),
+        };
+        let token_service = match original {
+            Some(binary) => TokenService::start_original(&binary, start).await?,
+            None => TokenService::start_ours(start, told)?,
+        };
+        let stack = Self { token_service, sfu, synapse, address };
+        if let TokenService::Ours(service) = &stack.token_service {
+            service.refuse(options.refusal);
+        }
+        Ok(stack)
+    }
+
+    /// The homeserver, for requests. Cloned, it may outlive a borrow of the stack.
+    pub fn homeserver(&self) -> &Homeserver {
+        self.synapse.homeserver()
+    }
+
+    /// The homeserver's process.
+    pub fn synapse(&mut self) -> &mut Synapse {
+        &mut self.synapse
+    }
+
+    /// The SFU, if there is one.
+    pub fn sfu(&mut self) -> Option<&mut Sfu> {
+        self.sfu.as_mut()
+    }
+
+    /// The token service.
+    pub fn token_service(&self) -> &TokenService {
+        &self.token_service
+    }
+
+    /// What somebody outside needs to use the stack.
+    pub fn endpoints(&self) -> Endpoints {
+        let homeserver = self.homeserver();
+        Endpoints {
+            homeserver_url: homeserver.url().to_owned(),
+            server_name: homeserver.server_name().to_owned(),
+            registration_secret: homeserver.registration_secret().to_owned(),
+            token_service_url: self.token_service.url().to_owned(),
+            sfu_url: self.address.url.clone(),
+            sfu_key: self.address.key.clone(),
+            sfu_secret: self.address.secret.clone(),
+            versions: Versions {
+                synapse: versions::SYNAPSE,
+                livekit_server: versions::LIVEKIT_SERVER,
+            },
+        }
+    }
+}
+
+impl Options {
+    /// Whether an lk-jwt-service can do what is asked of the token service.
+    fn original_will_do(&self) -> bool {
+        self.refusal.is_none() && self.sfu != SfuOption::Unreachable
+    }
+}
+
+/// The address of an SFU that is not there.
+fn nobody() -> io::Result<Address> {
+    let [port] = ports::tcp()?;
+    Ok(Address {
+        url: format!("ws://127.0.0.1:{port}"),
+        key: "nobody".to_owned(),
+        secret: secret::make(),
+    })
+}

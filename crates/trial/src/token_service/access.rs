@@ -1,0 +1,238 @@
+//! Who gets a token: the checks, in the original's order, and what they cost.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use livekit_api::services::room::{CreateRoomOptions, RoomClient};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    body::{Member, Request},
+    service::{Refusal, Settings},
+    token,
+};
+
+/// The slot that `/sfu/get` means.
+const ROOM_SLOT: &str = "m.call#ROOM";
+
+/// How long an empty room stays, and how long one from which the last has gone, as the original
+/// has it.
+const ROOM: (u32, u32) = (300, 20);
+
+/// The most of a homeserver's answer that is read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What the checks need: connections to homeservers and to the SFU.
+#[derive(Debug)]
+pub(super) struct Access {
+    settings: Settings,
+    homeservers: reqwest::Client,
+    rooms: RoomClient,
+}
+
+/// A user whom a homeserver vouches for.
+struct User {
+    id: String,
+    may_make_rooms: bool,
+}
+
+impl Access {
+    pub(super) fn new(settings: Settings) -> reqwest::Result<Self> {
+        let homeservers = reqwest::Client::builder()
+            .tls_danger_accept_invalid_certs(settings.accept_any_certificate)
+            .timeout(settings.lookup_max)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        let sfu = &settings.sfu;
+        let rooms = RoomClient::with_api_key(&sfu.http_url(), &sfu.key, &sfu.secret)
+            .with_failover(false)
+            .with_request_timeout(Duration::from_secs(10));
+        Ok(Self { settings, homeservers, rooms })
+    }
+
+    /// What clients are told of the SFU's address.
+    pub(super) fn sfu_url(&self) -> &str {
+        self.settings.told.as_ref().unwrap_or(&self.settings.sfu.url)
+    }
+
+    /// Answers `/sfu/get`: the identity is user and device.
+    pub(super) async fn sfu_get(&self, asked: Request) -> Result<String, Refusal> {
+        if asked.room_id.is_empty() {
+            return Err(Refusal::bad_json("Missing room parameter"));
+        }
+        if asked.access_token.is_empty() || asked.server_name.is_empty() {
+            return Err(Refusal::bad_json("Missing OpenID token parameters"));
+        }
+        check_delay(&asked)?;
+        let user = self.look_up(&asked).await?;
+        let identity = format!("{}:{}", user.id, asked.device_id);
+        self.admit(&user, &identity, &Request { slot_id: ROOM_SLOT.to_owned(), ..asked }).await
+    }
+
+    /// Answers `/get_token`: the identity is a hash, and so tells nobody who it is.
+    pub(super) async fn get_token(&self, asked: Request) -> Result<String, Refusal> {
+        let Member { id, user_id, device_id } = &asked.member;
+        if asked.room_id.is_empty() || asked.slot_id.is_empty() {
+            return Err(Refusal::bad_json("The request body is missing `room_id` or `slot_id`"));
+        }
+        if id.is_empty() || user_id.is_empty() || device_id.is_empty() {
+            return Err(Refusal::bad_json(
+                "The request body `member` is missing a `id`, `claimed_user_id` or \
+                 `claimed_device_id`",
+            ));
+        }
+        if asked.access_token.is_empty() || asked.server_name.is_empty() {
+            return Err(Refusal::bad_json(
+                "The request body `openid_token` is missing a `access_token` or \
+                 `matrix_server_name`",
+            ));
+        }
+        check_delay(&asked)?;
+        let user = self.look_up(&asked).await?;
+        if user.id != *user_id {
+            return Err(Refusal::unauthorised());
+        }
+        let identity = token::hash(&[user_id, device_id, id]);
+        self.admit(&user, &identity, &asked).await
+    }
+
+    /// Asks the homeserver whose token it is. Every failure is the same to the one who asks.
+    async fn look_up(&self, asked: &Request) -> Result<User, Refusal> {
+        #[derive(Deserialize)]
+        struct UserInfo {
+            sub: String,
+        }
+        let mut url = at_homeserver(&asked.server_name).ok_or_else(Refusal::unauthorised)?;
+        url.set_path("/_matrix/federation/v1/openid/userinfo");
+        url.query_pairs_mut().append_pair("access_token", &asked.access_token);
+        let UserInfo { sub } = self.get(url).await.ok_or_else(Refusal::unauthorised)?;
+        // A homeserver may speak of its own users only.
+        if sub.split_once(':').is_none_or(|(_, name)| name != asked.server_name) {
+            return Err(Refusal::unauthorised());
+        }
+        let full_access = &self.settings.full_access;
+        let may_make_rooms =
+            full_access.iter().any(|name| name == "*" || *name == asked.server_name);
+        Ok(User { id: sub, may_make_rooms })
+    }
+
+    /// Makes the room where the user may, and signs the token. Others get one, too: it opens a
+    /// room that is there.
+    async fn admit(&self, user: &User, identity: &str, asked: &Request) -> Result<String, Refusal> {
+        if !asked.delay_id.is_empty() {
+            self.check_delegation(user, &asked.server_name).await?;
+        }
+        let room = token::hash(&[&asked.room_id, &asked.slot_id]);
+        if user.may_make_rooms {
+            let (empty_timeout, departure_timeout) = ROOM;
+            let options = CreateRoomOptions {
+                empty_timeout,
+                departure_timeout,
+                ..CreateRoomOptions::default()
+            };
+            self.rooms.create_room(&room, options).await.map_err(|error| {
+                tracing::warn!(%error, "the SFU made no room");
+                Refusal::unknown("Unable to create room on SFU")
+            })?;
+        }
+        token::sign(&self.settings.sfu, identity, &room).map_err(|error| {
+            tracing::warn!(%error, "a token could not be signed");
+            Refusal::unknown("Internal server error")
+        })
+    }
+
+    /// Whether the original would take a delayed leave over. Nobody asks it of us who has found
+    /// that we have no `/delegate_delayed_leave`: we check the request, and leave the leave alone.
+    async fn check_delegation(&self, user: &User, server_name: &str) -> Result<(), Refusal> {
+        if !user.may_make_rooms {
+            return Err(Refusal::bad_json(
+                "Delegation of delayed events is only supported for full access users",
+            ));
+        }
+        if self.settings.client_apis.contains_key(server_name) {
+            return Ok(());
+        }
+        let unresolved = || Refusal::bad_json("Unable to resolve client-server API");
+        let mut url = at_homeserver(server_name).ok_or_else(unresolved)?;
+        url.set_path("/.well-known/matrix/client");
+        let known: serde_json::Value = self.get(url).await.ok_or_else(unresolved)?;
+        let found = known["m.homeserver"]["base_url"].as_str();
+        found.filter(|base| Url::parse(base).is_ok()).map(|_| ()).ok_or_else(unresolved)
+    }
+
+    /// A homeserver's answer, if it is one.
+    async fn get<T: serde::de::DeserializeOwned>(&self, url: Url) -> Option<T> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let asked = async {
+            let mut answer = self.homeservers.get(url).send().await?.error_for_status()?;
+            let mut bytes = Vec::new();
+            while let Some(chunk) = answer.chunk().await? {
+                bytes.extend_from_slice(&chunk);
+                if bytes.len() > ANSWER_BYTES_MAX {
+                    break;
+                }
+            }
+            Ok::<_, reqwest::Error>(bytes)
+        };
+        match asked.await {
+            Ok(bytes) => serde_json::from_slice(&bytes).ok(),
+            Err(error) => {
+                // The URL holds somebody's token.
+                tracing::debug!(host, error = %error.without_url(), "a look-up failed");
+                None
+            }
+        }
+    }
+}
+
+/// Both parts of a delayed leave, or neither.
+fn check_delay(asked: &Request) -> Result<(), Refusal> {
+    let complete = !asked.delay_id.is_empty() && asked.delay_timeout > 0;
+    let absent = asked.delay_id.is_empty() && asked.delay_timeout == 0;
+    if complete || absent {
+        Ok(())
+    } else {
+        Err(Refusal::bad_json("The request body is missing `delay_id` or `delay_timeout`"))
+    }
+}
+
+/// `https://` and the server name, where that is a host and perhaps a port and nothing else.
+fn at_homeserver(server_name: &str) -> Option<Url> {
+    let url = Url::parse(&format!("https://{server_name}")).ok()?;
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    bare.then_some(url)
+}
+
+impl Refusal {
+    fn bad_json(error: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "M_BAD_JSON", error)
+    }
+
+    fn unauthorised() -> Self {
+        let error = "The request could not be authorised.";
+        Self::new(StatusCode::UNAUTHORIZED, "M_UNAUTHORIZED", error)
+    }
+
+    fn unknown(error: &'static str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "M_UNKNOWN", error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_name_is_a_host_and_perhaps_a_port() {
+        assert!(at_homeserver("localhost:8448").is_some());
+        for name in ["a/b", "a?b", "a#b", "u:p@a", "", "a b"] {
+            assert!(at_homeserver(name).is_none(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The token service: gives somebody whom their homeserver knows a token for the SFU.
+//!
+//! Ours, in this process, answers `/healthz`, `/sfu/get` and `/get_token` as Element's
+//! lk-jwt-service does; a test holds it to recorded answers of the original. It has no
+//! `/delegate_delayed_leave`, by which clients know that they keep their delayed leaves themselves,
+//! and no webhooks.
+//!
+//! Where the environment variable [`BINARY`] names an lk-jwt-service, that is started instead.
+
+mod access;
+mod body;
+mod original;
+mod routes;
+mod service;
+mod token;
+
+pub use self::{
+    original::Original,
+    service::{Refusal, Service, Settings},
+};
+
+use std::{
+    collections::HashMap,
+    io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
+
+use crate::{guard, sfu::Address};
+
+/// Names an lk-jwt-service to start in place of ours.
+pub const BINARY: &str = "PHONOGRAPH_TOKEN_SERVICE";
+
+/// The token service of a trial, ours or the original.
+#[derive(Debug)]
+pub enum TokenService {
+    /// In this process.
+    Ours(Service),
+    /// lk-jwt-service.
+    Original(Original),
+}
+
+/// Why there is no token service.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Ours could not listen or start its thread.
+    #[error("the token service did not start")]
+    Ours(#[source] io::Error),
+    /// lk-jwt-service could not be run, or ended. Its last lines are in the source.
+    #[error("the lk-jwt-service that {BINARY} names did not start")]
+    Original(#[source] guard::Error),
+}
+
+/// What a token service of a trial is started with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Where it is to listen, taken so that nobody else takes it meanwhile.
+    pub(crate) listener: TcpListener,
+    /// The SFU.
+    pub(crate) sfu: Address,
+    /// Whose users have rooms made for them.
+    pub(crate) server_name: String,
+    /// That homeserver's client API.
+    pub(crate) homeserver: String,
+}
+
+impl TokenService {
+    /// Where clients ask it, without a slash at the end.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Ours(service) => service.url(),
+            Self::Original(original) => original.url(),
+        }
+    }
+
+    /// Starts ours. Clients are `told` another address of the SFU where it is not to be reached.
+    pub(crate) fn start_ours(start: Start, told: Option<String>) -> Result<Self, StartError> {
+        let settings = Settings {
+            told,
+            client_apis: HashMap::from([(start.server_name.clone(), start.homeserver)]),
+            full_access: vec![start.server_name],
+            accept_any_certificate: true,
+            ..Settings::new(start.sfu)
+        };
+        Service::start_on(start.listener, settings).map(Self::Ours).map_err(StartError::Ours)
+    }
+
+    /// Starts the original.
+    pub(crate) async fn start_original(binary: &Path, start: Start) -> Result<Self, StartError> {
+        Original::start(binary, start).await.map(Self::Original)
+    }
+}
+
+/// The binary that [`BINARY`] names.
+pub(crate) fn binary() -> Option<PathBuf> {
+    std::env::var_os(BINARY).filter(|path| !path.is_empty()).map(PathBuf::from)
+}

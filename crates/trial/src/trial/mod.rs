@@ -1,0 +1,3 @@
+//! What the commands do: one module each.
+
+pub(crate) mod stack;
