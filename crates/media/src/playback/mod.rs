@@ -1,0 +1,42 @@
+//! Turns any audio file or stream into Opus frames of 20 ms, one per tick.
+//!
+//! [`open`] looks at what the source holds, by content and never by name, and gives two halves that
+//! meet only in the [`Batch`]es between them:
+//!
+//! ```text
+//!              blocking thread                             media worker, every 20 ms
+//!   source --> Reader::read_ahead --> Batch --> Player::feed --> Player::pull --> Opus frame
+//!              demuxes ~2.5 s ahead             decode, mix down, resample, encode
+//! ```
+//!
+//! The reader may wait for its source; the player never waits, and what it holds are compressed
+//! packets, at most about five seconds. Opus that is in 20 ms packets already is handed on byte for
+//! byte (*pass-through*); everything else is decoded, mixed down to stereo, resampled to 48 kHz and
+//! encoded at the tick.
+//!
+//! Formats: MP3, FLAC, Vorbis, Opus, AAC-LC and PCM, bare or in Ogg, MP4, Matroska, WAV, AIFF, CAF
+//! and ADTS. Specifications: RFC 6716 (Opus), RFC 7845 (Ogg Opus), RFC 7587 (Opus over RTP).
+
+mod decode;
+mod downmix;
+mod encode;
+mod fifo;
+mod guard;
+mod info;
+mod mp4;
+mod open;
+mod opus_head;
+mod player;
+mod queue;
+mod reader;
+mod resample;
+mod source;
+mod transcode;
+
+pub use decode::DecodeError;
+pub use encode::{Config, FRAME_SAMPLES, FRAME_TIME, SILENCE};
+pub use info::Info;
+pub use open::{OpenError, open};
+pub use player::{Faults, Player, Pulled};
+pub use reader::{Batch, ReadError, Reader};
+pub use symphonia::core::io::{MediaSource, ReadOnlySource};

@@ -1,0 +1,150 @@
+//! Finding out what a source holds.
+
+use std::io;
+
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+use thiserror::Error;
+
+use super::encode::{Config, RATE_HZ};
+use super::guard::guarded;
+use super::info::Info;
+use super::mp4::Survey;
+use super::opus_head::OpusHead;
+use super::player::Player;
+use super::queue::TrackStart;
+use super::reader::Reader;
+use super::source::{Watch, Watched};
+
+/// How much of a source is read to find its first packet. Covers are what takes the room: FLAC
+/// allows 16 MiB for each.
+const HEADER_BYTES_MAX: u64 = 64 << 20;
+
+/// A source cannot be played.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is not one byte in it.
+    #[error("the source is empty")]
+    Empty,
+    /// It is something else: a web page, a text, a picture. Another file may be meant.
+    #[error("the source is no audio that we know")]
+    NotAudio,
+    /// A container that we know, without any sound in it.
+    #[error("the source holds no audio track")]
+    NoAudioTrack,
+    /// The container is readable and its codec is not; another encoding of it would do.
+    #[error("{0} cannot be decoded")]
+    UnsupportedCodec(String),
+    /// The container uses something that its reader does not know.
+    #[error("the source uses a feature that is not supported: {0}")]
+    UnsupportedFeature(&'static str),
+    /// More channels than any loudspeaker layout has.
+    #[error("{0} channels are too many")]
+    TooManyChannels(usize),
+    /// A sample rate that no music has.
+    #[error("a sample rate of {0} Hz is not supported")]
+    UnsupportedRate(u32),
+    /// It ends before its first packet.
+    #[error("the source ends within its header")]
+    Truncated,
+    /// It contradicts itself or its format. Nothing but a better copy helps.
+    #[error("the source is malformed: {0}")]
+    Malformed(&'static str),
+    /// No packet came within what the largest real headers take.
+    #[error("the header is larger than {} MiB", HEADER_BYTES_MAX >> 20)]
+    TooMuchHeader,
+    /// The source itself failed; trying again may work.
+    #[error("the source could not be read")]
+    Io(#[source] io::Error),
+    /// The settings ask for what the Opus encoder cannot do.
+    #[error("the Opus encoder refused its settings")]
+    Encoder(#[source] opus::Error),
+}
+
+impl OpenError {
+    pub(crate) fn from_symphonia(error: SymphoniaError) -> Self {
+        match error {
+            SymphoniaError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Truncated
+            }
+            SymphoniaError::IoError(error) => Self::Io(error),
+            SymphoniaError::DecodeError(what) | SymphoniaError::LimitError(what) => {
+                Self::Malformed(what)
+            }
+            SymphoniaError::Unsupported(what) => Self::UnsupportedFeature(what),
+            SymphoniaError::SeekError(_) => Self::Malformed("it points outside of itself"),
+            // Of a new stream nothing can have been reset; the enum is symphonia's and open.
+            _ => Self::Malformed("its parts do not belong together"),
+        }
+    }
+}
+
+/// Looks at what a source holds, and prepares to play its first audio track.
+///
+/// Blocks while the source does. Reads up to 64 MiB of headers, mostly a few kilobytes. Nothing is
+/// decoded yet.
+///
+/// # Errors
+///
+/// Says what the source is instead of playable audio, or why its bytes could not be had.
+pub fn open(source: Box<dyn MediaSource>, config: &Config) -> Result<(Reader, Player), OpenError> {
+    let watch = Watch::default();
+    watch.ration(HEADER_BYTES_MAX);
+    let (source, survey) = Watched::new(source, watch.clone()).map_err(OpenError::Io)?;
+    let mut format = probe(source).map_err(|error| explain(error, &watch))?;
+    let (track, start) = first_track(format.as_ref(), &survey)?;
+    let info = Info::new(format.as_mut(), &track, &start.params, start.trim);
+    let player = Player::new(info, start, config)?;
+    Ok((Reader::new(format, &track, watch), player))
+}
+
+fn probe(source: Watched) -> Result<Box<dyn FormatReader>, OpenError> {
+    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+    let probe = symphonia::default::get_probe();
+    guarded(|| {
+        probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
+    })
+    .map_err(|error| match error {
+        // The probe's own error, as opposed to those of a demuxer that it chose.
+        SymphoniaError::Unsupported(what) if what.starts_with("core (probe)") => {
+            OpenError::NotAudio
+        }
+        error => OpenError::from_symphonia(error),
+    })
+}
+
+/// What stood behind an error: the probe takes trouble with the source for the end of it.
+fn explain(error: OpenError, watch: &Watch) -> OpenError {
+    if let Some(error) = watch.take_error() {
+        return OpenError::Io(error);
+    }
+    match error {
+        _ if watch.is_exhausted() => OpenError::TooMuchHeader,
+        OpenError::Io(error) => OpenError::Io(error),
+        _ if watch.bytes() == 0 => OpenError::Empty,
+        error => error,
+    }
+}
+
+/// The track to play, and what its decoder must know.
+pub(crate) fn first_track(
+    format: &dyn FormatReader,
+    survey: &Survey,
+) -> Result<(Track, TrackStart), OpenError> {
+    let track = format.default_track(TrackType::Audio).ok_or(OpenError::NoAudioTrack)?;
+    // `default_track` answers with the type that it was asked for.
+    let Some(CodecParameters::Audio(params)) = &track.codec_params else {
+        return Err(OpenError::NoAudioTrack);
+    };
+    let rate_hz = params.sample_rate.unwrap_or(RATE_HZ);
+    let mut trim = survey.trim(track.id, rate_hz).unwrap_or_default();
+    if let Some(head) = params.extra_data.as_deref().and_then(OpusHead::parse) {
+        trim.delay = u64::from(head.pre_skip);
+    }
+    Ok((track.clone(), TrackStart { params: params.clone(), trim }))
+}
