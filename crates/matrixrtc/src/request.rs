@@ -54,6 +54,21 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// A word for it, for logs: the content may hold a secret.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ListDelayedEvents => "list delayed events",
+            Self::ScheduleLeave { .. } => "schedule leave",
+            Self::RestartLeave(_) => "restart leave",
+            Self::CancelLeave(_) => "cancel leave",
+            Self::SendLeaveNow(_) => "send leave now",
+            Self::SendMembership { .. } => "send membership",
+            Self::SendKey { .. } => "send key",
+        }
+    }
+}
+
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Response {

@@ -1,0 +1,217 @@
+//! One of the two peer connections, on str0m.
+//!
+//! The *publisher* carries our tracks and we make its offers; the *subscriber* carries those of
+//! others and the server makes them. Each needs addresses of its own: the server tells the two apart
+//! by where their packets come from.
+
+mod sdp;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use str0m::{
+    Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError,
+    change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer},
+    channel::{ChannelConfig, Reliability},
+    format::{Codec, PayloadParams},
+    media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt},
+    net::{Protocol, Receive, Transmit},
+};
+
+use crate::track::Level;
+
+/// str0m's default of 1150 cuts an Opus packet of more than 1120 bytes in two, and no receiver can
+/// decrypt either half. With this every legal Opus packet stays whole: 1275 bytes and 30 of
+/// encryption.
+const MTU: usize = 1400;
+/// The longest frame that leaves in one packet of [`MTU`] bytes.
+pub(crate) const FRAME_MAX: usize = 1350;
+/// How often we tell receivers what wall time an RTP time is. The server sends its own only after
+/// our first, so the default of 5 s would leave them without for long.
+const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Remote candidates that are kept until there is a description that they belong to.
+const CANDIDATES_MAX: usize = 64;
+
+/// Which of the two peer connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// Ours, for what we send.
+    Publisher,
+    /// The server's, for what we receive.
+    Subscriber,
+}
+
+/// What a peer connection says.
+#[derive(Debug)]
+pub(crate) enum PeerOutput {
+    Transmit(Transmit),
+    Connected,
+    Lost,
+    Timeout(Instant),
+}
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    rtc: Rtc,
+    pending: Option<SdpPendingOffer>,
+    /// Candidates that came before the description.
+    early: Vec<Candidate>,
+    has_remote: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(target: Target, local: &[SocketAddr], now: Instant) -> Self {
+        let mut rtc = Rtc::builder()
+            .clear_codecs()
+            .enable_opus(true, false)
+            .set_mtu(MTU..=MTU)
+            .set_rtcp_report_interval_audio(SENDER_REPORT_INTERVAL)
+            // The server reuses a section for the next track, and str0m's frame buffer would then
+            // drop the newcomer's packets: what we receive is told apart by SSRC.
+            .set_rtp_mode(target == Target::Subscriber)
+            .build(now);
+        for address in local {
+            if let Ok(candidate) = Candidate::host(*address, "udp") {
+                rtc.add_local_candidate(candidate);
+            }
+        }
+        Self { rtc, pending: None, early: Vec::new(), has_remote: false }
+    }
+
+    /// Our first offer: the data channels that every client opens, and these tracks, each a stream
+    /// and a track id.
+    pub(crate) fn offer(&mut self, tracks: &[(String, String)]) -> Option<(String, Vec<Mid>)> {
+        let mut changes = self.rtc.sdp_api();
+        add_channels(&mut changes);
+        let mids = tracks.iter().map(|(stream, track)| {
+            let (stream, track) = (Some(stream.clone()), Some(track.clone()));
+            changes.add_media(MediaKind::Audio, Direction::SendOnly, stream, track, None)
+        });
+        let mids = mids.collect();
+        let (offer, pending) = changes.apply()?;
+        self.pending = Some(pending);
+        Some((offer.to_sdp_string(), mids))
+    }
+
+    /// Takes the server's answer to our offer. One to no offer is left alone.
+    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<(), RtcError> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let answer = SdpAnswer::from_sdp_string(sdp).map_err(RtcError::from)?;
+        self.rtc.sdp_api().accept_answer(pending, answer)?;
+        self.add_early();
+        Ok(())
+    }
+
+    /// Takes the server's offer and answers it.
+    pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, RtcError> {
+        let offer = SdpOffer::from_sdp_string(sdp).map_err(RtcError::from)?;
+        let answer = self.rtc.sdp_api().accept_offer(offer)?;
+        self.add_early();
+        Ok(sdp::receive_only(&answer.to_sdp_string()))
+    }
+
+    /// Takes one of the server's addresses.
+    pub(crate) fn add_candidate(&mut self, candidate: &str) {
+        let Ok(candidate) = Candidate::from_sdp_string(candidate) else {
+            tracing::debug!("an address of the SFU cannot be read");
+            return;
+        };
+        if candidate.proto() != Protocol::Udp {
+            return;
+        }
+        if self.has_remote {
+            self.rtc.add_remote_candidate(candidate);
+        } else if self.early.len() < CANDIDATES_MAX {
+            self.early.push(candidate);
+        }
+    }
+
+    fn add_early(&mut self) {
+        self.has_remote = true;
+        for candidate in std::mem::take(&mut self.early) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+    }
+
+    /// The payload type of Opus that was agreed on for that section.
+    pub(crate) fn opus(&mut self, mid: Mid) -> Option<Pt> {
+        let writer = self.rtc.writer(mid)?;
+        let mut agreed = writer.payload_params();
+        agreed.find(|params| params.spec().codec == Codec::Opus).map(PayloadParams::pt)
+    }
+
+    /// Hands one frame to the packetiser; it leaves with the next output.
+    pub(crate) fn write(
+        &mut self,
+        (mid, payload_type): (Mid, Pt),
+        frame: &[u8],
+        units: u64,
+        level: Level,
+        now: Instant,
+    ) -> Result<(), RtcError> {
+        let Some(writer) = self.rtc.writer(mid) else { return Err(RtcError::NoSenderSource) };
+        let (level, voice) = level.extension();
+        let time = MediaTime::new(units, Frequency::FORTY_EIGHT_KHZ);
+        writer.audio_level(level, voice).write(payload_type, now, time, frame)
+    }
+
+    pub(crate) fn handle_datagram(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &[u8],
+        now: Instant,
+    ) -> Result<(), RtcError> {
+        // What is neither STUN, DTLS, RTP nor RTCP is nobody's business here.
+        let Ok(contents) = contents.try_into() else { return Ok(()) };
+        let receive = Receive { proto: Protocol::Udp, source, destination, contents };
+        self.rtc.handle_input(Input::Receive(now, receive))
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), RtcError> {
+        self.rtc.handle_input(Input::Timeout(now))
+    }
+
+    /// The next output; to be drained until it is a timeout, after each input.
+    pub(crate) fn poll_output(&mut self) -> Result<PeerOutput, RtcError> {
+        loop {
+            match self.rtc.poll_output()? {
+                Output::Timeout(at) => return Ok(PeerOutput::Timeout(at)),
+                Output::Transmit(transmit) => return Ok(PeerOutput::Transmit(transmit)),
+                Output::Event(Event::Connected) => return Ok(PeerOutput::Connected),
+                Output::Event(
+                    Event::IceConnectionStateChange(IceConnectionState::Disconnected)
+                    | Event::Closed,
+                ) => return Ok(PeerOutput::Lost),
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// Says goodbye to the other side.
+    pub(crate) fn close(&mut self) {
+        if let Err(error) = self.rtc.close() {
+            tracing::debug!(%error, "a peer connection did not close cleanly");
+        }
+    }
+}
+
+/// The channels that every client opens. Servers up to 1.9.0 wait for them before they count a
+/// participant as present.
+fn add_channels(changes: &mut SdpApi<'_>) {
+    for (label, ordered) in [("_reliable", true), ("_lossy", false), ("_data_track", false)] {
+        let reliability = if ordered {
+            Reliability::Reliable
+        } else {
+            Reliability::MaxRetransmits { retransmits: 0 }
+        };
+        changes.add_channel_with_config(ChannelConfig {
+            label: label.to_owned(),
+            ordered,
+            reliability,
+            ..ChannelConfig::default()
+        });
+    }
+}

@@ -1,0 +1,118 @@
+//! Our tracks: what is announced of them, and how far that has come.
+
+use livekit_protocol::{
+    AddTrackRequest, AudioTrackFeature, TrackSource, TrackType, encryption::Type as EncryptionType,
+};
+use str0m::media::{Mid, Pt};
+
+/// One of our tracks. It stays the same over mute and unmute, and names the track only on the
+/// connection that handed it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(pub(crate) u8);
+
+impl TrackId {
+    /// What the server knows the track by until it has given it a sid; also the track id in the SDP,
+    /// by which the two are brought together.
+    pub(crate) fn cid(self) -> String {
+        format!("phonograph-{}", self.0)
+    }
+}
+
+/// What others are told about an audio track before they hear it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackConfig {
+    /// A name, for debugging tools; people see the participant's.
+    pub name: String,
+    /// Whether the frames are encrypted end to end. A receiver believes this flag: frames in clear
+    /// under it are noise, and encrypted ones without it too.
+    pub encrypted: bool,
+    /// Whether two channels are meant to arrive: browsers mix down to one without it.
+    pub stereo: bool,
+    /// Whether it begins muted.
+    pub muted: bool,
+}
+
+impl TrackConfig {
+    pub(crate) fn request(&self, id: TrackId) -> AddTrackRequest {
+        // Music: no discontinuous transmission, which libwebrtc receivers take for a hint only.
+        let mut features = vec![AudioTrackFeature::TfNoDtx.into()];
+        if self.stereo {
+            features.push(AudioTrackFeature::TfStereo.into());
+        }
+        let encryption = if self.encrypted { EncryptionType::Gcm } else { EncryptionType::None };
+        AddTrackRequest {
+            cid: id.cid(),
+            name: self.name.clone(),
+            r#type: TrackType::Audio.into(),
+            // Element Call shows and plays one microphone per participant, and only a microphone
+            // can light up as speaking.
+            source: TrackSource::Microphone.into(),
+            muted: self.muted,
+            // The server would make redundancy (RED) out of ciphertext.
+            disable_red: true,
+            encryption: encryption.into(),
+            audio_features: features,
+            ..AddTrackRequest::default()
+        }
+    }
+}
+
+/// How loud a frame is, for the SFU's speaker detection (RFC 6464). It travels outside the
+/// encryption: whoever runs the SFU sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing to be heard.
+    Silent,
+    /// In dB below full scale, 0 (loudest) to 126.
+    Below(u8),
+}
+
+impl Level {
+    /// As str0m takes it: a negative number of dB, and whether it is a voice.
+    pub(crate) fn extension(self) -> (i8, bool) {
+        match self {
+            Self::Silent => (-127, false),
+            Self::Below(db) => (-i8::try_from(db.min(126)).unwrap_or(126), true),
+        }
+    }
+}
+
+/// One of our tracks as it stands.
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub(crate) id: TrackId,
+    pub(crate) config: TrackConfig,
+    /// Whether it was muted when it was announced.
+    pub(crate) announced_muted: bool,
+    pub(crate) mid: Mid,
+    /// The server's name for it, once it has accepted it.
+    pub(crate) sid: Option<String>,
+    /// The payload type that was agreed on, once the server has answered.
+    pub(crate) payload_type: Option<Pt>,
+}
+
+/// Why a track cannot be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// It must be called before the connection was joined, for at most eight tracks.
+    #[error("tracks are announced before the connection is joined, eight at most")]
+    TooLate,
+}
+
+/// Why a frame was not sent. Nothing was sent in its place, and later frames may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The media path is not up, or the track not agreed on yet; the frame is lost, as it would be
+    /// late anyway.
+    #[error("there is no media path yet")]
+    NotConnected,
+    /// The frame is longer than one packet (1350 bytes) and would be cut in two, which no receiver
+    /// of an encrypted frame can join. No legal Opus frame is.
+    #[error("a frame of {0} bytes does not fit into a packet")]
+    TooLong(usize),
+    /// str0m refused it: a bug of ours.
+    #[error("the packetiser refused the frame")]
+    Refused,
+}
