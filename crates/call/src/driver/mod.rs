@@ -1,0 +1,338 @@
+//! The task that drives one call: sockets, timers and requests around the machine.
+//!
+//! It decides nothing about the call. One input, then every action that follows from it, then wait.
+
+mod link;
+mod playing;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use phonograph_matrixrtc::{
+    Now, Request, RequestError, RequestId, Response, ServiceUrl, Timestamp, transport::Grant,
+};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+};
+use tracing::{Instrument, info_span, warn};
+
+use self::{
+    link::{Link, Opened, Received},
+    playing::Playing,
+};
+use crate::{
+    call::{Config, Event},
+    end::{EndReason, SfuError, TokenError},
+    machine::{self, Action, Machine, Seed},
+    matrix::{Matrix, MatrixError, RoomFeed},
+    network::Network,
+    source::AudioSource,
+};
+
+/// How long leaving may take: after that the homeserver ends our membership by itself. Stopping the
+/// process promises two seconds.
+const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
+/// The longest that nothing is looked at.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What the application wants.
+pub(crate) enum Command {
+    Play(Box<dyn AudioSource>),
+    Stop,
+    Leave,
+}
+
+/// All that a driver is given.
+pub(crate) struct Setup {
+    pub(crate) matrix: Arc<dyn Matrix>,
+    pub(crate) config: Config,
+    pub(crate) network: Arc<Network>,
+    /// Where requests run: Matrix has its timers and connections there.
+    pub(crate) control: Handle,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) events: mpsc::Sender<Event>,
+}
+
+/// Drives a call from its beginning to its end.
+pub(crate) async fn run(setup: Setup) -> EndReason {
+    let span = info_span!("call", room = %setup.config.room);
+    async {
+        match begin(&setup).await {
+            Ok((machine, feed)) => Driver::new(setup, machine, feed).run().await,
+            Err(reason) => reason,
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+/// What is found out before anything is decided: the room's state, and where to publish.
+async fn begin(setup: &Setup) -> Result<(Machine, RoomFeed), EndReason> {
+    let (matrix, room) = (Arc::clone(&setup.matrix), setup.config.room.clone());
+    let fallback = setup.config.fallback_transport.clone();
+    let found = setup.control.spawn(async move {
+        tokio::try_join!(
+            async { matrix.attach(&room).await.map_err(EndReason::Matrix) },
+            discover(matrix.as_ref(), fallback),
+        )
+    });
+    let (feed, service) = found.await.map_err(|_ended| EndReason::Aborted)??;
+    let state = feed.state.borrow().clone();
+    if !state.power.suffices() {
+        return Err(EndReason::NotAllowed { power: state.power });
+    }
+    let setup = machine::Setup {
+        me: setup.matrix.me(),
+        room: setup.config.room.clone(),
+        state,
+        service,
+        last_key_index: setup.config.last_key_index,
+        seed: seed()?,
+    };
+    Ok((Machine::new(setup, now()), feed))
+}
+
+/// The homeserver's first transport, else the configured one (MSC4143).
+async fn discover(
+    matrix: &dyn Matrix,
+    fallback: Option<ServiceUrl>,
+) -> Result<ServiceUrl, EndReason> {
+    match (matrix.transports().await, fallback) {
+        (Ok(announced), fallback) => {
+            announced.into_iter().next().or(fallback).ok_or(EndReason::NoTransport)
+        }
+        (Err(error), Some(fallback)) => {
+            warn!(%error, "the homeserver announces no transport: using the configured one");
+            Ok(fallback)
+        }
+        (Err(error), None) => Err(EndReason::Matrix(error)),
+    }
+}
+
+fn seed() -> Result<Seed, EndReason> {
+    let mut bytes = [0; 76];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| EndReason::Matrix(MatrixError::failed(error.to_string())))?;
+    let (session, rest) = bytes.split_at(32);
+    let (nonce, jitter) = rest.split_at(12);
+    let exact = "the lengths were chosen above";
+    Ok(Seed {
+        session: session.try_into().expect(exact),
+        nonce: nonce.try_into().expect(exact),
+        jitter: jitter.try_into().expect(exact),
+    })
+}
+
+/// Both clocks.
+fn now() -> Now {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+    Now { instant: Instant::now(), wall: Timestamp::from_millis(millis) }
+}
+
+/// What a task that was begun for the machine came back with.
+enum Done {
+    Request(RequestId, Result<Response, RequestError>),
+    Grant(Result<Grant, TokenError>),
+    Open(Result<Opened, SfuError>),
+}
+
+struct Driver {
+    setup: Setup,
+    machine: Machine,
+    feed: RoomFeed,
+    link: Option<Link>,
+    playing: Playing,
+    tasks: JoinSet<Done>,
+    leave_by: Option<Instant>,
+}
+
+/// One input.
+enum Input {
+    Command(Option<Command>),
+    State(bool),
+    Key(Option<Box<phonograph_matrixrtc::KeyMessage>>),
+    Done(Result<Done, JoinError>),
+    Received(Received),
+    Time,
+}
+
+impl Driver {
+    fn new(setup: Setup, machine: Machine, feed: RoomFeed) -> Self {
+        let playing = Playing::new(Instant::now());
+        let tasks = JoinSet::new();
+        Self { setup, machine, feed, link: None, playing, tasks, leave_by: None }
+    }
+
+    async fn run(mut self) -> EndReason {
+        self.machine.join(now());
+        loop {
+            if let Some(reason) = self.carry_out() {
+                return reason;
+            }
+            if self.leave_by.is_some_and(|by| by <= Instant::now()) {
+                warn!("leaving took too long: the homeserver ends our membership by itself");
+                return EndReason::Left;
+            }
+            let input = self.wait().await;
+            self.take(input);
+            self.play();
+            self.machine.handle_timeout(now());
+        }
+    }
+
+    async fn wait(&mut self) -> Input {
+        let deadline = self.deadline().into();
+        let Self { setup, feed, link, tasks, leave_by, .. } = self;
+        tokio::select! {
+            biased;
+            received = Link::receive(link) => Input::Received(received),
+            command = setup.commands.recv(), if leave_by.is_none() => Input::Command(command),
+            Some(done) = tasks.join_next() => Input::Done(done),
+            changed = feed.state.changed() => Input::State(changed.is_ok()),
+            key = feed.keys.recv() => Input::Key(key.map(Box::new)),
+            () = tokio::time::sleep_until(deadline) => Input::Time,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let now = now();
+        let machine = self.machine.poll_timeout(now);
+        let tick = self.playing.next_tick().filter(|_| self.machine.may_send(now));
+        let own = [machine, tick, self.leave_by];
+        own.into_iter().flatten().fold(now.instant + IDLE, Instant::min)
+    }
+
+    fn take(&mut self, input: Input) {
+        let now = now();
+        match input {
+            Input::Command(Some(Command::Play(source))) => {
+                self.playing.start(source);
+                self.machine.set_playing(true, now);
+            }
+            Input::Command(Some(Command::Stop)) => {
+                self.playing.stop();
+                self.machine.set_playing(false, now);
+            }
+            Input::Command(Some(Command::Leave) | None) => self.leave(now),
+            Input::State(true) => {
+                let state = self.feed.state.borrow_and_update().clone();
+                self.machine.handle_room_state(state, now);
+            }
+            Input::Key(Some(message)) => self.machine.handle_media_key(&message, now),
+            // Another call took over the room, or the Matrix side has ended.
+            Input::State(false) | Input::Key(None) => self.leave(now),
+            Input::Done(Ok(done)) => self.finish(done, now),
+            Input::Done(Err(error)) => warn!(%error, "a request was aborted"),
+            Input::Received(Received::Signal(message)) => {
+                self.machine.handle_signal(&message, now);
+            }
+            Input::Received(Received::SignalEnd) => self.machine.handle_signal_end(now),
+            Input::Received(Received::Datagrams) => self.take_datagrams(),
+            Input::Time => {}
+        }
+    }
+
+    fn take_datagrams(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        while let Some(datagram) = link.next_datagram() {
+            self.machine.handle_datagram(datagram, now());
+        }
+    }
+
+    fn leave(&mut self, now: Now) {
+        if self.leave_by.is_none() {
+            self.leave_by = Some(now.instant + LEAVE_WITHIN);
+            self.playing.stop();
+            self.machine.leave(now);
+        }
+    }
+
+    fn finish(&mut self, done: Done, now: Now) {
+        match done {
+            Done::Request(id, answer) => self.machine.handle_response(id, answer, now),
+            Done::Grant(answer) => self.machine.handle_grant(answer, now),
+            Done::Open(Ok(Opened { link, addresses })) => {
+                self.link = Some(link);
+                self.machine.handle_open(addresses, now);
+            }
+            Done::Open(Err(error)) => self.machine.handle_open_failure(error, now),
+        }
+    }
+
+    /// Sends what is due of the source.
+    fn play(&mut self) {
+        let now = now();
+        if !self.machine.may_send(now) {
+            return self.playing.skip(now.instant);
+        }
+        while let Some(frame) = self.playing.frame(now.instant) {
+            self.machine.send(frame.packet, frame.units, frame.level, now);
+        }
+        if self.playing.take_ended() {
+            self.machine.set_playing(false, now);
+            self.tell(Event::SourceEnded);
+        }
+    }
+
+    /// Does all that the machine wants; answers with the reason when the call is over.
+    fn carry_out(&mut self) -> Option<EndReason> {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Request(id, request) => self.request(id, request),
+                Action::Ask => self.ask(),
+                Action::Open(grant) => self.open(grant),
+                Action::Signal(message) => {
+                    if let Some(link) = &self.link {
+                        link.send_signal(message);
+                    }
+                }
+                Action::Datagram(datagram) => {
+                    if let Some(link) = &self.link {
+                        link.send_datagram(&datagram);
+                    }
+                }
+                Action::Close => self.link = None,
+                Action::Event(event) => self.tell(event),
+                Action::End(reason) => return Some(reason),
+            }
+        }
+        None
+    }
+
+    fn request(&mut self, id: RequestId, request: Request) {
+        let (matrix, room) = (Arc::clone(&self.setup.matrix), self.setup.config.room.clone());
+        let span = info_span!("request", kind = request.kind());
+        let answer = async move { Done::Request(id, matrix.perform(&room, request).await) };
+        self.tasks.spawn_on(answer.instrument(span), &self.setup.control);
+    }
+
+    fn ask(&mut self) {
+        let (matrix, network) = (Arc::clone(&self.setup.matrix), Arc::clone(&self.setup.network));
+        let room = self.setup.config.room.clone();
+        let service = self.machine.service().clone();
+        let grant = async move {
+            let device = matrix.me().device;
+            let token = matrix.openid_token().await.map_err(TokenError::OpenId)?;
+            network.grant(&service, (&room, &device), &token).await
+        };
+        let answer = async move { Done::Grant(grant.await) };
+        self.tasks.spawn_on(answer.instrument(info_span!("token")), &self.setup.control);
+    }
+
+    fn open(&mut self, grant: Grant) {
+        let network = Arc::clone(&self.setup.network);
+        let open = async move { Done::Open(link::open(&network, &grant).await) };
+        self.tasks.spawn_local(open.instrument(info_span!("open")));
+    }
+
+    fn tell(&self, event: Event) {
+        if let Err(error) = self.setup.events.try_send(event) {
+            warn!(%error, "the application does not take the call's events");
+        }
+    }
+}

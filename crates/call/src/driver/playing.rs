@@ -1,0 +1,197 @@
+//! The clock of what we send: one frame for every 20 ms, however late we are called.
+
+use std::time::{Duration, Instant};
+
+use phonograph_livekit::Level;
+
+use crate::source::{AudioSource, Pulled};
+
+/// The time that a frame lasts.
+const FRAME: Duration = Duration::from_millis(20);
+/// A frame on the RTP clock of Opus (RFC 7587 §4.1: 48 kHz).
+const FRAME_UNITS: u64 = 960;
+/// How many frames are caught up with at once when the worker was late; what lies further back is
+/// not sent any more, as it would only come as a burst that receivers throw away.
+const CATCH_UP_MAX: u64 = 5;
+/// Silence after a source that was stopped, so that receivers' decoders end with it and not with a
+/// guess. One that ends by itself has its own.
+const TAIL: u8 = 5;
+/// An Opus packet of 20 ms of stereo silence (RFC 6716: CELT, fullband, one frame).
+const SILENCE: [u8; 3] = [0xfc, 0xff, 0xfe];
+
+/// A frame that is due.
+#[derive(Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) packet: &'a [u8],
+    pub(super) units: u64,
+    pub(super) level: Level,
+}
+
+/// The source that plays, and its clock.
+pub(super) struct Playing {
+    source: Option<Box<dyn AudioSource>>,
+    tail: u8,
+    ended: bool,
+    began: Instant,
+    /// The slot of 20 ms that comes next.
+    next: u64,
+    packet: Vec<u8>,
+}
+
+impl Playing {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { source: None, tail: 0, ended: false, began: now, next: 0, packet: Vec::new() }
+    }
+
+    /// Plays a source, in the place of what plays.
+    pub(super) fn start(&mut self, source: Box<dyn AudioSource>) {
+        self.source = Some(source);
+        self.ended = false;
+    }
+
+    /// Ends what plays.
+    pub(super) fn stop(&mut self) {
+        if self.source.take().is_some() {
+            self.tail = TAIL;
+        }
+    }
+
+    /// When the next frame is due, if there is one.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        let plays = self.source.is_some() || self.tail > 0;
+        plays.then(|| self.began + FRAME * u32::try_from(self.next).unwrap_or(u32::MAX))
+    }
+
+    /// Lets time pass without a frame; the source waits.
+    pub(super) fn skip(&mut self, now: Instant) {
+        self.next = self.next.max(self.slot(now));
+    }
+
+    /// The next frame that is due by now.
+    pub(super) fn frame(&mut self, now: Instant) -> Option<Frame<'_>> {
+        let slot = self.slot(now);
+        loop {
+            if self.next > slot {
+                return None;
+            }
+            self.next = self.next.max(slot.saturating_sub(CATCH_UP_MAX));
+            let units = self.next * FRAME_UNITS;
+            let level = self.pull()?;
+            self.next += 1;
+            if let Some(level) = level {
+                return Some(Frame { packet: &self.packet, units, level });
+            }
+        }
+    }
+
+    /// Whether the source has ended since this was last asked.
+    pub(super) fn take_ended(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Fills the packet; `None` if nothing plays, `Some(None)` if this slot stays empty.
+    fn pull(&mut self) -> Option<Option<Level>> {
+        self.packet.clear();
+        if let Some(source) = &mut self.source {
+            match source.pull(&mut self.packet) {
+                Pulled::Frame(level) => return Some(Some(level)),
+                Pulled::Starved => return Some(None),
+                Pulled::Ended => {
+                    self.source = None;
+                    self.ended = true;
+                }
+            }
+        }
+        self.tail = self.tail.checked_sub(1)?;
+        self.packet.extend_from_slice(&SILENCE);
+        Some(Some(Level::Silent))
+    }
+
+    fn slot(&self, now: Instant) -> u64 {
+        let elapsed = now.duration_since(self.began).as_millis() / FRAME.as_millis();
+        u64::try_from(elapsed).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives that many frames, each with its number, then ends.
+    struct Count(u8, u8);
+
+    impl AudioSource for Count {
+        fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
+            if self.0 == self.1 {
+                return Pulled::Ended;
+            }
+            out.push(self.0);
+            self.0 += 1;
+            Pulled::Frame(Level::Below(10))
+        }
+    }
+
+    fn frames(playing: &mut Playing, now: Instant) -> Vec<(u8, u64)> {
+        let mut frames = Vec::new();
+        while let Some(frame) = playing.frame(now) {
+            frames.push((frame.packet[0], frame.units / FRAME_UNITS));
+        }
+        frames
+    }
+
+    #[test]
+    fn a_frame_is_due_every_20_ms() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 100)));
+        assert_eq!(frames(&mut playing, start), [(0, 0)]);
+        assert_eq!(frames(&mut playing, start + FRAME / 2), []);
+        assert_eq!(playing.next_tick(), Some(start + FRAME));
+        assert_eq!(frames(&mut playing, start + FRAME * 3), [(1, 1), (2, 2), (3, 3)]);
+    }
+
+    #[test]
+    fn a_long_delay_is_not_made_up_for() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 100)));
+        let slots: Vec<u64> =
+            frames(&mut playing, start + FRAME * 50).into_iter().map(|(_, slot)| slot).collect();
+        assert_eq!(slots, [45, 46, 47, 48, 49, 50]);
+    }
+
+    #[test]
+    fn while_nothing_may_be_sent_the_source_waits_and_time_runs_on() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 100)));
+        playing.skip(start + FRAME * 10);
+        assert_eq!(frames(&mut playing, start + FRAME * 10), [(0, 10)]);
+    }
+
+    #[test]
+    fn the_end_of_a_source_is_told_once() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 1)));
+        assert_eq!(frames(&mut playing, start + FRAME * 5), [(0, 0)]);
+        assert!(playing.take_ended());
+        assert!(!playing.take_ended());
+        assert_eq!(playing.next_tick(), None);
+    }
+
+    #[test]
+    fn a_source_that_is_stopped_ends_in_silence() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 100)));
+        assert_eq!(frames(&mut playing, start).len(), 1);
+        playing.stop();
+        let sent: Vec<u8> = (1..20)
+            .flat_map(|n| frames(&mut playing, start + FRAME * n))
+            .map(|(byte, _)| byte)
+            .collect();
+        assert_eq!(sent, [SILENCE[0]; TAIL as usize]);
+        assert_eq!(playing.next_tick(), None);
+    }
+}
