@@ -85,9 +85,9 @@ fn duration(track: &Track, params: &AudioCodecParameters, trim: Trim) -> Option<
     if let (Some(samples), Some(rate_hz)) = (trim.length, params.sample_rate) {
         return seconds(samples as f64 / f64::from(rate_hz));
     }
-    let base = track.time_base?;
-    let time = base.calc_duration(track.duration?)?;
-    seconds(time.as_secs_f64())
+    let whole = track.time_base?.calc_duration(track.duration?)?.as_secs_f64();
+    let delay = params.sample_rate.map_or(0.0, |rate_hz| trim.delay as f64 / f64::from(rate_hz));
+    seconds(whole - delay)
 }
 
 fn seconds(seconds: f64) -> Option<Duration> {

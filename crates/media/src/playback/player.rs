@@ -99,6 +99,7 @@ impl Player {
         start: TrackStart,
         config: &Config,
     ) -> Result<Self, OpenError> {
+        // Made where packets pass as well: what cannot be decoded should not begin to play.
         let transcoder = Transcoder::new(&start, config)?;
         let mut played = 0;
         let stage = if let Some(head) = passable(&start.params) {
@@ -221,7 +222,7 @@ impl Player {
     /// From packets as they are to decoding and encoding, at the same sample.
     fn take_over(&mut self) {
         let Stage::Passing(passing) = &mut self.stage else { return };
-        debug!(position = ?self.played, "decoding from here on: the packets are not of 20 ms");
+        debug!(position = ?self.played, "packets can be passed no longer, decoding from here on");
         // What was sent contained the pre-skip, or as much of it as there was.
         let pre_skip = u64::try_from(-self.played).unwrap_or(0);
         passing.start.trim = Trim { delay: pre_skip, length: None };

@@ -110,8 +110,9 @@ impl Watched {
     }
 
     fn note(&self, error: io::Error) -> io::Error {
-        // A call that was interrupted is repeated by whoever made it.
-        if error.kind() == io::ErrorKind::Interrupted {
+        // A call that was interrupted is repeated by whoever made it, and to be sent outside of a
+        // file is the file's fault.
+        if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::InvalidInput) {
             return error;
         }
         let stand_in = io::Error::from(error.kind());

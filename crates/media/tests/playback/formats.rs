@@ -6,8 +6,8 @@ use std::time::Duration;
 use phonograph_media::playback::{FRAME_TIME, ReadOnlySource};
 
 use crate::listen::{
-    AMPLITUDE, LEFT_HZ, Played, RIGHT_HZ, amplitude, assert_tones, decibels, play, play_source,
-    roughness, second,
+    AMPLITUDE, LEFT_HZ, Played, RIGHT_HZ, amplitude, assert_aligned, assert_tones, decibels, play,
+    play_source, roughness, second,
 };
 use crate::wav;
 
@@ -34,6 +34,7 @@ fn assert_whole(bytes: &[u8], codec: &str, seconds: u64, tolerance_db: f64) {
     let heard = played.heard();
     assert_tones(&heard, 0.5, tolerance_db);
     assert_tones(&heard, seconds as f64 - 1.2, tolerance_db);
+    assert_aligned(&heard);
     assert_eq!(played.player.faults().packets_skipped, 0);
 }
 
@@ -129,6 +130,17 @@ fn surround_is_mixed_down_with_its_sides_apart() {
         assert!((level(side, rear) - front + 3.0).abs() < 0.2, "rear {}", level(side, rear));
         assert!(level(side, other) < -50.0 && level(side, 61.0) < -50.0, "what is not its own");
     }
+}
+
+#[test]
+fn a_file_that_lies_about_its_length_is_played_to_its_end() {
+    let mut bytes = wav::pcm16(48_000, 2, &wav::sines(48_000, 2.0, &[LEFT_HZ, RIGHT_HZ]));
+    // As programs write it that cannot go back to the header.
+    bytes[4..8].fill(0xff);
+    bytes[40..44].fill(0xff);
+    let played = play(bytes);
+    assert_eq!(played.position, Duration::from_secs(2));
+    assert_tones(&played.heard(), 0.9, 0.1);
 }
 
 #[test]

@@ -106,6 +106,19 @@ pub(crate) fn frequency(samples: &[f64], near: f64) -> f64 {
     near + turned / TAU / seconds
 }
 
+/// The tones as they are if the first sample of the file is the first that is heard, but for the
+/// 6.5 ms that an encoder of Opus takes.
+pub(crate) fn assert_aligned(heard: &[Vec<f64>; 2]) {
+    const LOOKAHEAD: f64 = 312.0 / 48_000.0;
+    for (side, hertz) in [(0, LEFT_HZ), (1, RIGHT_HZ)] {
+        let [re, im] = tone(second(&heard[side], 1.0), hertz);
+        let expected = TAU * hertz * (1.0 - LOOKAHEAD);
+        let error = (re.atan2(im) - expected + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
+        // A fifth of a radian is 3.5 samples of the lower tone.
+        assert!(error.abs() < 0.2, "side {side}: the tone is shifted by {error:.2} rad");
+    }
+}
+
 /// The tone's share of the samples, under a Hann window: cosine and sine.
 fn tone(samples: &[f64], hertz: f64) -> [f64; 2] {
     let len = samples.len() as f64;

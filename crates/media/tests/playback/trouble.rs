@@ -137,9 +137,15 @@ fn what_a_source_reports_is_handed_on() {
 }
 
 #[test]
-fn more_channels_than_there_are_loudspeakers_are_refused() {
-    let bytes = wav::pcm16(48_000, 1000, &[0; 4000]);
-    assert!(matches!(refusal(bytes), OpenError::TooManyChannels(1000) | OpenError::Malformed(_)));
+fn channel_counts_of_no_music_are_refused() {
+    let mut bytes = wav::pcm16(48_000, 2, &[0; 4000]);
+    // symphonia 0.6 panics over the last, where overflow is checked.
+    for channels in [0_u16, 33, 1_000, 40_000] {
+        bytes[22..24].copy_from_slice(&channels.to_le_bytes());
+        let error = refusal(bytes.clone());
+        let is_named = matches!(error, OpenError::TooManyChannels(_) | OpenError::Malformed(_));
+        assert!(is_named, "{channels}: {error:?}");
+    }
 }
 
 #[test]
