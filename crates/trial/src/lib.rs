@@ -5,6 +5,7 @@
 //! Not a deployment: everything here is thrown away when its trial ends, and listens on loopback
 //! only.
 
+pub mod bot;
 pub mod browser;
 pub mod guard;
 pub mod homeserver;
@@ -15,5 +16,6 @@ mod ports;
 mod secret;
 pub mod sfu;
 pub mod stack;
+pub mod stage;
 pub mod token_service;
 pub mod versions;

@@ -13,8 +13,8 @@ use crate::{
 /// How long livekit-server may take to answer: a tenth of a second alone, more beside a compiler.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// The name of the one key that it knows.
-const KEY: &str = "trial";
+/// The name of the one key that it knows; LiveKit's own tools call theirs so.
+const KEY: &str = "devkey";
 
 /// Why there is no SFU.
 #[derive(Debug, thiserror::Error)]

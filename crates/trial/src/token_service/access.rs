@@ -104,7 +104,7 @@ impl Access {
         struct UserInfo {
             sub: String,
         }
-        let mut url = at_homeserver(&asked.server_name).ok_or_else(Refusal::unauthorised)?;
+        let mut url = self.homeserver(&asked.server_name).ok_or_else(Refusal::unauthorised)?;
         url.set_path("/_matrix/federation/v1/openid/userinfo");
         url.query_pairs_mut().append_pair("access_token", &asked.access_token);
         let UserInfo { sub } = self.get(url).await.ok_or_else(Refusal::unauthorised)?;
@@ -155,11 +155,19 @@ impl Access {
             return Ok(());
         }
         let unresolved = || Refusal::bad_json("Unable to resolve client-server API");
-        let mut url = at_homeserver(server_name).ok_or_else(unresolved)?;
+        let mut url = self.homeserver(server_name).ok_or_else(unresolved)?;
         url.set_path("/.well-known/matrix/client");
         let known: serde_json::Value = self.get(url).await.ok_or_else(unresolved)?;
         let found = known["m.homeserver"]["base_url"].as_str();
         found.filter(|base| Url::parse(base).is_ok()).map(|_| ()).ok_or_else(unresolved)
+    }
+
+    /// Where a homeserver is asked.
+    fn homeserver(&self, server_name: &str) -> Option<Url> {
+        match self.settings.addresses.get(server_name) {
+            Some(address) => Url::parse(address).ok(),
+            None => at_homeserver(server_name),
+        }
     }
 
     /// A homeserver's answer, if it is one.

@@ -26,6 +26,9 @@ pub struct Settings {
     pub full_access: Vec<String>,
     /// Homeservers whose client API is known, by server name. Others are asked for theirs.
     pub client_apis: HashMap<String, String>,
+    /// Homeservers that are to be asked elsewhere than at their name: an `https` address by server
+    /// name.
+    pub addresses: HashMap<String, String>,
     /// Whether a homeserver may show any certificate, also one that it signed itself.
     pub accept_any_certificate: bool,
     /// How long a homeserver may take to answer.
@@ -64,6 +67,7 @@ impl Settings {
             told: None,
             full_access: Vec::new(),
             client_apis: HashMap::new(),
+            addresses: HashMap::new(),
             accept_any_certificate: false,
             lookup_max: Duration::from_secs(30),
         }

@@ -1,0 +1,167 @@
+//! The servers together: what a client needs of them to get into a call, and what goes wrong where
+//! they are told to.
+
+use phonograph_trial::{
+    homeserver::{Homeserver, Login, NewRoom, RequestError},
+    stack::{Options, SfuOption, Stack},
+    token_service::{Refusal, TokenService},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+#[tokio::test]
+async fn a_user_of_the_homeserver_is_let_into_the_sfu() {
+    let stack = shared().await;
+    let endpoints = stack.endpoints();
+    let alice = somebody(stack.homeserver(), "alice").await;
+    let service = announced(stack.homeserver(), &alice).await;
+    assert_eq!(service[0]["livekit_service_url"], endpoints.token_service_url.as_str());
+
+    let (status, body) = token(stack, &alice).await;
+
+    assert_eq!((status, &body["url"]), (StatusCode::OK, &endpoints.sfu_url.into()));
+    let jwt = body["jwt"].as_str().expect("a token");
+    assert_eq!(validate(&body["url"], jwt).await, Some("success".to_owned()));
+}
+
+#[tokio::test]
+async fn two_stacks_run_side_by_side_and_know_nothing_of_each_other() {
+    let one = shared().await;
+    let other = Stack::start(Options::default()).await.expect("another one starts");
+    let dave = somebody(one.homeserver(), "dave").await;
+
+    let unknown = other.homeserver().login("dave", "dave's password").await;
+
+    assert!(matches!(unknown, Err(RequestError::Refused { status: 403, .. })), "{unknown:?}");
+    assert_eq!(token(one, &dave).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn rooms_can_be_made_entered_and_talked_in() {
+    let homeserver = shared().await.homeserver();
+    let alice = somebody(homeserver, "alice-talks").await;
+    let bob = somebody(homeserver, "bob-talks").await;
+    let room = NewRoom { encrypted: true, invite: &[&bob.user_id], ..NewRoom::default() };
+    let room = homeserver.create_room(&alice, &room).await.expect("a room");
+    homeserver.join(&bob, &room).await.expect("bob joins");
+
+    let sent = homeserver.send_text(&bob, &room, "hello").await.expect("bob says hello");
+    let state = homeserver.state(&alice, &room).await.expect("state");
+    let said = homeserver.messages(&alice, &room, 1).await.expect("messages");
+
+    assert!(state.iter().any(|event| event["type"] == "m.room.encryption"));
+    assert_eq!(
+        (&said[0]["event_id"], &said[0]["content"]["body"]),
+        (&sent.into(), &"hello".into())
+    );
+}
+
+#[tokio::test]
+async fn who_may_join_a_call_can_be_changed() {
+    let homeserver = shared().await.homeserver();
+    let alice = somebody(homeserver, "alice-decides").await;
+    let bob = somebody(homeserver, "bob-may-not").await;
+    let room = NewRoom { invite: &[&bob.user_id], ..NewRoom::default() };
+    let room = homeserver.create_room(&alice, &room).await.expect("a room");
+    homeserver.join(&bob, &room).await.expect("bob joins");
+    let here = json!({ "application": "m.call" });
+    let key = format!("_{}_{}_m.call", bob.user_id, bob.device_id);
+    let join = ("org.matrix.msc3401.call.member", key.as_str());
+
+    homeserver.set_call_power_level(&alice, &room, 50).await.expect("levels");
+    let refused = homeserver.set_state(&bob, &room, join, &here).await;
+    homeserver.set_power_level(&alice, &room, &bob.user_id, 50).await.expect("levels");
+    homeserver.set_state(&bob, &room, join, &here).await.expect("bob is in the call");
+
+    assert!(matches!(refused, Err(RequestError::Refused { status: 403, .. })), "{refused:?}");
+    assert_eq!(homeserver.call_members(&alice, &room).await.expect("members"), [here]);
+}
+
+#[tokio::test]
+async fn the_servers_come_back_on_their_ports() {
+    let mut stack = Stack::start(Options::default()).await.expect("the servers start");
+    let alice = somebody(stack.homeserver(), "alice").await;
+    stack.synapse().server().kill().expect("the homeserver dies");
+    stack.sfu().expect("an SFU").server().kill().expect("the SFU dies");
+    assert!(!stack.homeserver().is_healthy().await);
+
+    stack.synapse().restart().await.expect("the homeserver comes back");
+    stack.sfu().expect("an SFU").restart().await.expect("the SFU comes back");
+
+    assert_eq!(token(&stack, &alice).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn faults_are_made_on_demand() {
+    let options = Options {
+        announces_nothing: true,
+        sfu: SfuOption::Unreachable,
+        refusal: Some(Refusal::new(StatusCode::FORBIDDEN, "M_FORBIDDEN", "Not you")),
+    };
+    let mut stack = Stack::start(options).await.expect("the servers start");
+    let alice = somebody(stack.homeserver(), "alice").await;
+    assert_eq!(announced(stack.homeserver(), &alice).await, Value::Null);
+
+    let (status, body) = token(&stack, &alice).await;
+    assert_eq!((status, &body["error"]), (StatusCode::FORBIDDEN, &"Not you".into()));
+
+    let TokenService::Ours(service) = stack.token_service() else { panic!("it is ours") };
+    service.refuse(None);
+    let (status, body) = token(&stack, &alice).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(validate(&body["url"], body["jwt"].as_str().expect("a token")).await, None);
+
+    stack.sfu().expect("an SFU").server().kill().expect("the SFU dies");
+    let (status, body) = token(&stack, &alice).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(body["error"], "Unable to create room on SFU");
+}
+
+/// A stack that those share who leave it as it is. It ends with this process.
+async fn shared() -> &'static Stack {
+    static SHARED: OnceCell<Stack> = OnceCell::const_new();
+    SHARED
+        .get_or_init(async || Stack::start(Options::default()).await.expect("the servers start"))
+        .await
+}
+
+async fn somebody(homeserver: &Homeserver, name: &str) -> Login {
+    let password = format!("{name}'s password");
+    homeserver.register(name, &password).await.expect("an account");
+    homeserver.login(name, &password).await.expect("a device")
+}
+
+/// The transports that the homeserver announces (MSC4143).
+async fn announced(homeserver: &Homeserver, who: &Login) -> Value {
+    const PATH: &str = "/_matrix/client/unstable/org.matrix.msc4143/rtc/transports";
+    let answer = homeserver.request(Method::GET, PATH, Some(&who.access_token), None).await;
+    answer.expect("an answer").body["rtc_transports"].take()
+}
+
+/// Asks for a token as a client in `compatibility` mode does.
+async fn token(stack: &Stack, who: &Login) -> (StatusCode, Value) {
+    let user = who.user_id.replace('@', "%40").replace(':', "%3A");
+    let path = format!("/_matrix/client/v3/user/{user}/openid/request_token");
+    let openid = stack
+        .homeserver()
+        .request(Method::POST, &path, Some(&who.access_token), Some(&json!({})))
+        .await
+        .expect("an OpenID token");
+    assert_eq!(openid.status, 200);
+    let asked = json!({
+        "room": "!somewhere",
+        "openid_token": openid.body,
+        "device_id": who.device_id,
+    });
+    let url = format!("{}/sfu/get", stack.token_service().url());
+    let answer = reqwest::Client::new().post(url).json(&asked).send().await.expect("an answer");
+    (answer.status(), answer.json().await.expect("JSON"))
+}
+
+/// What the SFU says to a token, if it is there.
+async fn validate(sfu: &Value, jwt: &str) -> Option<String> {
+    let url = sfu.as_str().expect("the SFU's address").replacen("ws", "http", 1);
+    let answer = reqwest::get(format!("{url}/rtc/validate?access_token={jwt}")).await.ok()?;
+    answer.text().await.ok()
+}
