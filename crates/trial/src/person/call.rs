@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::sound::{Heard, Recorded, Stream};
+use super::sound::Heard;
 use crate::browser::Page;
 
 /// Element Call sends its leave and says so; without an SFU it first gives up on it.
@@ -118,15 +118,9 @@ impl Call {
     ///
     /// Where nothing plays that long, or the page has gone.
     pub async fn hears(&self, duration: Duration) -> Result<Heard> {
-        let within = duration + SHOWN_WITHIN;
         let listen = "(ms) => host.call.ears.hear(ms)";
-        let recorded: Vec<Recorded> = self
-            .page
-            .call(listen, (duration.as_millis() as u64,), within)
-            .await
-            .context("listening to what Element Call plays")?;
-        let streams = recorded.into_iter().map(Stream::try_from).collect::<Result<_>>()?;
-        Ok(Heard { streams })
+        let heard = self.page.call(listen, (duration.as_millis() as u64,), duration + SHOWN_WITHIN);
+        heard.await.context("listening to what Element Call plays")
     }
 
     /// Waits for sound of a participant, whose identity begins with this (a user id will do), or of

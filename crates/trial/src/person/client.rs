@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::message::{Message, NewRoom};
+use super::message::Message;
 use crate::browser::{Account, Browser, Line, Page, Web};
+use crate::homeserver::NewRoom;
 
 /// Signing in makes keys, uploads them and syncs: 1 to 2 seconds on an idle machine.
 const SIGNED_IN_WITHIN: Duration = Duration::from_mins(1);
@@ -83,6 +84,10 @@ impl Person {
     ///
     /// Where the homeserver refuses.
     pub async fn create_room(&self, room: &NewRoom<'_>) -> Result<String> {
+        let room = json!({
+            "name": room.name, "encrypted": room.encrypted, "invite": room.invite,
+            "call_power_level": room.call_power_level,
+        });
         self.page
             .call("(room) => host.createRoom(room)", (room,), DONE_WITHIN)
             .await

@@ -1,6 +1,6 @@
 //! A message as somebody's client shows it.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// A message of a room, in clear whether or not it was encrypted.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -24,25 +24,4 @@ pub struct Message {
     /// When it was sent, by its sender's homeserver: milliseconds since 1970.
     #[serde(rename = "ts")]
     pub sent_ms: u64,
-}
-
-/// A room to make.
-#[derive(Clone, Debug, Serialize)]
-pub struct NewRoom<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Whether it is encrypted from its beginning.
-    pub encrypted: bool,
-    /// User ids to invite.
-    pub invite: &'a [&'a str],
-    /// What it takes to be in a call: the power level for `org.matrix.msc3401.call.member`. Members
-    /// have 0.
-    pub call_power_level: i64,
-}
-
-impl Default for NewRoom<'_> {
-    /// An encrypted room in which everybody may call, with nobody else in it.
-    fn default() -> Self {
-        Self { name: "Listening room", encrypted: true, invite: &[], call_power_level: 0 }
-    }
 }

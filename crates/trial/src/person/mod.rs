@@ -12,6 +12,6 @@ mod sound;
 
 pub use call::{Call, EncryptionError, Participant, Shown};
 pub use client::Person;
-pub use message::{Message, NewRoom};
+pub use message::Message;
 pub use microphone::Microphone;
 pub use sound::{Channel, Gap, Heard, Received, Stream};

@@ -12,11 +12,15 @@ use serde::Deserialize;
 /// Samples a second, as `ears.js` asks `WebAudio` for.
 const RATE: f64 = 48_000.0;
 
+/// A quarter of a second.
+const WINDOW: usize = 12_000;
+
 /// Below this level (-80 dBFS) there is no tone whose frequency would mean anything.
 const AUDIBLE_RMS: f64 = 0.0001;
 
 /// What a person in a call hears over some time: one stream for each track that arrives.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
 pub struct Heard {
     /// The streams, in the order in which they came.
     pub streams: Vec<Stream>,
@@ -33,7 +37,8 @@ impl Heard {
 }
 
 /// One track of one participant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Recorded")]
 pub struct Stream {
     /// The track's id at the SFU, `TR_…`.
     pub sid: String,
@@ -91,6 +96,11 @@ pub struct Received {
 }
 
 /// The samples of one channel, 48 kHz.
+///
+/// What is measured is the median of windows of a quarter of a second. So it is the same when the
+/// listening machine stumbles, which [`Stream::gaps`] and [`Received`] tell, and when WebRTC's jitter
+/// buffer plays the first half second of a stream a little faster, which shifts a tone by several
+/// hertz: four seconds are enough.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel(Vec<f32>);
 
@@ -100,45 +110,62 @@ impl Channel {
         &self.0
     }
 
-    /// The level of the whole.
+    /// The level.
     pub fn rms(&self) -> f64 {
-        let energy = self.0.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
-        (energy / self.0.len().max(1) as f64).sqrt()
+        self.median(rms)
     }
 
-    /// The strongest frequency; 0 where there is silence. Half a second is told to a tenth of a
-    /// hertz.
+    /// The strongest frequency, told to a tenth of a hertz; 0 where there is silence.
     pub fn hertz(&self) -> f64 {
-        if self.rms() < AUDIBLE_RMS {
-            return 0.0;
-        }
-        let mut spectrum = self.windowed().map(|re| Complex { re, im: 0.0 }).collect::<Vec<_>>();
-        FftPlanner::new().plan_fft_forward(spectrum.len()).process(&mut spectrum);
-        let power =
-            spectrum[..spectrum.len() / 2].iter().map(Complex::norm_sqr).collect::<Vec<_>>();
-        // The first bins hold the window's own skirt.
-        let bins = 2..power.len().saturating_sub(1);
-        let Some(top) = bins.max_by(|a, b| power[*a].total_cmp(&power[*b])) else { return 0.0 };
-        (top as f64 + beside(&power[top - 1..=top + 1])) * RATE / spectrum.len() as f64
+        self.median(hertz)
     }
 
-    /// The level of one tone in it: that of the others is not counted, if they are 10 Hz away or
+    /// The level of one tone in it: that of the others is not counted, if they are 20 Hz away or
     /// more.
     pub fn rms_at(&self, hertz: f64) -> f64 {
-        let step = TAU * hertz / RATE;
-        let turn = |(n, sample): (usize, f64)| Complex::from_polar(sample, -step * n as f64);
-        let sum = self.windowed().enumerate().map(turn).sum::<Complex<f64>>();
-        // A Hann window lets half of a tone's amplitude through; half of that is at the negative
-        // frequency.
-        SQRT_2 * 2.0 * sum.norm() / self.0.len().max(1) as f64
+        self.median(|window| rms_at(window, hertz))
     }
 
-    /// The samples under a Hann window, so that a tone's energy stays in its own bins.
-    fn windowed(&self) -> impl Iterator<Item = f64> {
-        let step = TAU / self.0.len() as f64;
-        let window = move |n: usize| 0.5 - 0.5 * (step * n as f64).cos();
-        self.0.iter().enumerate().map(move |(n, sample)| f64::from(*sample) * window(n))
+    fn median(&self, measure: impl Fn(&[f32]) -> f64) -> f64 {
+        let window = WINDOW.min(self.0.len()).max(1);
+        let windows = self.0.windows(window).step_by(window.div_ceil(2));
+        let mut values = windows.map(measure).collect::<Vec<_>>();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
     }
+}
+
+fn rms(samples: &[f32]) -> f64 {
+    let energy = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
+    (energy / samples.len() as f64).sqrt()
+}
+
+fn hertz(samples: &[f32]) -> f64 {
+    if rms(samples) < AUDIBLE_RMS {
+        return 0.0;
+    }
+    let mut spectrum = faded(samples).map(|re| Complex { re, im: 0.0 }).collect::<Vec<_>>();
+    FftPlanner::new().plan_fft_forward(spectrum.len()).process(&mut spectrum);
+    let power = spectrum[..spectrum.len() / 2].iter().map(Complex::norm_sqr).collect::<Vec<_>>();
+    // The first bins hold the fading itself.
+    let bins = 2..power.len().saturating_sub(1);
+    let Some(top) = bins.max_by(|a, b| power[*a].total_cmp(&power[*b])) else { return 0.0 };
+    (top as f64 + beside(&power[top - 1..=top + 1])) * RATE / spectrum.len() as f64
+}
+
+fn rms_at(samples: &[f32], hertz: f64) -> f64 {
+    let step = TAU * hertz / RATE;
+    let turn = |(n, sample): (usize, f64)| Complex::from_polar(sample, -step * n as f64);
+    let sum = faded(samples).enumerate().map(turn).sum::<Complex<f64>>();
+    // Fading lets half of a tone's amplitude through; half of that is at the negative frequency.
+    SQRT_2 * 2.0 * sum.norm() / samples.len() as f64
+}
+
+/// The samples under a Hann window, so that a tone's energy stays in its own bins.
+fn faded(samples: &[f32]) -> impl Iterator<Item = f64> {
+    let step = TAU / samples.len() as f64;
+    let weight = move |n: usize| 0.5 - 0.5 * (step * n as f64).cos();
+    samples.iter().enumerate().map(move |(n, sample)| f64::from(*sample) * weight(n))
 }
 
 /// How far beside the middle one of three bins the top is, -0.5 to 0.5: that of a parabola through
@@ -151,7 +178,7 @@ fn beside(power: &[f64]) -> f64 {
 
 /// A stream as `ears.js` gives it.
 #[derive(Deserialize)]
-pub(super) struct Recorded {
+struct Recorded {
     sid: String,
     participant: Option<String>,
     played: bool,
@@ -204,6 +231,15 @@ mod tests {
         assert!((channel.hertz() - 441.0).abs() < 0.1);
         assert!((channel.rms_at(613.0) - 0.01 / SQRT_2).abs() < 1e-4);
         assert!(channel.rms_at(800.0) < 1e-5);
+    }
+
+    #[test]
+    fn a_stumble_does_not_count() {
+        let mut channel = tones(96_000, &[(441.0, 0.25)]);
+        channel.0[30_000..32_000].fill(0.0);
+        channel.0[60_000..].rotate_left(1_000);
+        assert!((channel.hertz() - 441.0).abs() < 0.1);
+        assert!((channel.rms() - 0.25 / SQRT_2).abs() < 1e-3);
     }
 
     #[test]

@@ -8,6 +8,9 @@ import { Call } from "./call.js";
 import { Chat } from "./chat.js";
 import { signIn } from "./client.js";
 
+/** What one sends to be in a call: as state, and as a sticky event (MSC4143). */
+const MEMBERSHIPS = ["org.matrix.msc3401.call.member", "org.matrix.msc4143.rtc.member"];
+
 const wish = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const $ = (id) => document.getElementById(id);
 
@@ -31,13 +34,13 @@ class Host {
         return { user_id: this.#client.getUserId(), device_id: this.#client.getDeviceId() };
     }
 
-    /** Makes a room for calls: everyone may send `m.call.member` that has the power level `call_power_level`. */
+    /** Makes a room for calls: everyone may be in one who has the power level `call_power_level`. */
     async createRoom({ name, encrypted, invite, call_power_level }) {
         const { room_id } = await this.#client.createRoom({
             preset: "private_chat",
             name,
             invite,
-            power_level_content_override: { events: { "org.matrix.msc3401.call.member": call_power_level } },
+            power_level_content_override: { events: Object.fromEntries(MEMBERSHIPS.map((type) => [type, call_power_level])) },
             initial_state: encrypted
                 ? [{ type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } }] : [],
         });
