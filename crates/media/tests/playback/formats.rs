@@ -85,7 +85,7 @@ fn tags_are_read_from_every_kind_of_file() {
 #[test]
 fn a_source_that_cannot_seek_plays_as_well() {
     for bytes in [FLAC, MP3, OPUS, M4A, VORBIS, WAV, AIFF] {
-        let source = ReadOnlySource::new(Cursor::new(bytes.to_vec()));
+        let source = ReadOnlySource::new(Cursor::new(&bytes[..bytes.len().min(300_000)]));
         assert_tones(&play_source(Box::new(source)).heard(), 0.5, 0.3);
     }
 }

@@ -103,7 +103,7 @@ fn a_large_tag_is_passed_over_unread() {
     let mut bytes = b"ID3\x04\0\0".to_vec();
     bytes.extend([21, 14, 7, 0].map(|shift| (size >> shift & 0x7f) as u8));
     bytes.resize(bytes.len() + size, 0xff);
-    bytes.extend(MP3);
+    bytes.extend(&MP3[..200_000]);
     let source = Counting { inner: Cursor::new(bytes), read: 0, limit: 2 << 20 };
     let (reader, player) = open(Box::new(source), &Config::default()).expect("an MP3");
     assert_tones(&play_on(reader, player).heard(), 0.5, 0.3);
