@@ -52,7 +52,6 @@ impl Page {
         let console = Arc::new(Console::default());
         cdp.watch(&session, Arc::clone(&console)).await?;
         let page = Self { cdp, context, session, console };
-        page.command("Page.enable", json!({})).await?;
         page.command("Runtime.enable", json!({})).await?;
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });

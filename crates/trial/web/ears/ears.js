@@ -33,10 +33,14 @@
         },
     });
 
-    // A stream is named `PARTICIPANT_SID|TRACK_SID`. A receiver is used again for a later track: its former stream is over.
+    // A stream is named `PARTICIPANT_SID|TRACK_SID`. A receiver's track is used again for a later stream: the former one
+    // is over then.
     function hear(track, stream, receiver) {
         for (const former of streams) if (former.track === track) end(former);
-        const heard = { sid: stream.id.split("|")[1] ?? stream.id, track, receiver, since: null, sounding: false, gaps: [], gapCount: 0, recorded: () => {}, ended: false };
+        const heard = {
+            sid: stream.id.split("|")[1] ?? stream.id, track, receiver, ended: false,
+            sounding: false, since: null, gaps: [], gapCount: 0, recorded: () => {},
+        };
         streams.push(heard);
         if (streams.length > STREAMS_MAX) end(streams.shift());
         stream.addEventListener("removetrack", (event) => {
@@ -49,7 +53,7 @@
 
     function attach(heard) {
         if (heard.ended) return;
-        heard.ear = new AudioWorkletNode(context, "ear", { channelCount: 2, channelCountMode: "explicit", outputChannelCount: [2] });
+        heard.ear = new AudioWorkletNode(context, "ear", { channelCount: 2, channelCountMode: "explicit" });
         heard.ear.port.onmessage = ({ data }) => {
             if (data.channels) heard.recorded(data.channels);
             else if (data.gap !== undefined) {
@@ -68,7 +72,7 @@
     function end(heard) {
         if (heard.ended) return;
         heard.ended = true;
-        if (heard.sounding || heard.since === null) heard.since = Date.now();
+        if (heard.sounding) heard.since = Date.now();
         heard.sounding = false;
         heard.source?.disconnect();
         heard.ear?.disconnect();
@@ -82,7 +86,8 @@
     for (const level of ["debug", "info", "log", "warn", "error"]) {
         const original = console[level].bind(console);
         console[level] = (...words) => {
-            const said = /\bSubscribed: .*?\b(TR_\w+) of (\S+)/.exec(words.filter((word) => typeof word === "string").join(" "));
+            const text = words.filter((word) => typeof word === "string").join(" ");
+            const said = /\bSubscribed: .*?\b(TR_\w+) of (\S+)/.exec(text);
             if (said) {
                 owners.set(said[1], said[2]);
                 if (owners.size > STREAMS_MAX) owners.delete(owners.keys().next().value);
@@ -94,20 +99,22 @@
 
     // --- what a test asks
 
-    const of = (participant) => streams.filter(({ sid }) => participant === null || owners.get(sid)?.startsWith(participant));
+    const of = (participant) => streams.filter(({ sid }) =>
+        participant === null || owners.get(sid)?.startsWith(participant));
 
     /** Is it played to the person, too? Element Call's page has one `<audio>` per track. */
-    const isPlayed = ({ track }) => [...document.querySelectorAll("audio, video")].some((element) =>
-        !element.paused && !element.muted && element.volume > 0 && element.srcObject?.getAudioTracks().some(({ id }) => id === track.id));
+    const isPlayed = ({ track }) => [...document.querySelectorAll("audio, video")].some((element) => {
+        const tracks = element.srcObject?.getAudioTracks() ?? [];
+        return tracks.some(({ id }) => id === track.id) && !element.paused && !element.muted && element.volume > 0;
+    });
 
     async function received({ receiver }) {
-        for (const stats of (await receiver.getStats()).values()) {
-            if (stats.type === "inbound-rtp") return {
-                packets: stats.packetsReceived, packets_lost: stats.packetsLost, samples: stats.totalSamplesReceived ?? 0,
-                samples_concealed: stats.concealedSamples ?? 0, samples_silent: stats.silentConcealedSamples ?? 0,
-            };
-        }
-        return { packets: 0, packets_lost: 0, samples: 0, samples_concealed: 0, samples_silent: 0 };
+        const stats = [...(await receiver.getStats()).values()].find(({ type }) => type === "inbound-rtp");
+        return {
+            packets: stats?.packetsReceived ?? 0, packets_lost: stats?.packetsLost ?? 0,
+            samples: stats?.totalSamplesReceived ?? 0, samples_concealed: stats?.concealedSamples ?? 0,
+            samples_silent: stats?.silentConcealedSamples ?? 0,
+        };
     }
 
     const base64 = (samples) => new Promise((resolve) => {
@@ -132,11 +139,12 @@
             await context.resume();
             return Promise.all(streams.filter(({ ended }) => !ended).map(async (heard) => ({
                 sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard),
-                channels: await record(heard, ms), gaps: heard.gaps, gap_count: heard.gapCount, received: await received(heard),
+                channels: await record(heard, ms), gaps: heard.gaps, gap_count: heard.gapCount,
+                received: await received(heard),
             })));
         },
 
-        /** Epoch milliseconds at which the present sound of `participant` (the beginning of an identity, or null) began. */
+        /** When the present sound of `participant` (the beginning of an identity, or null) began: epoch milliseconds. */
         async sound(participant) {
             for (;;) {
                 const sounding = of(participant).filter((heard) => heard.sounding);

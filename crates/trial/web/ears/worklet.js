@@ -17,7 +17,7 @@ class Ear extends AudioWorkletProcessor {
         super();
         this.port.onmessage = ({ data }) => {
             if (data.end) this.#ended = true;
-            else this.#recording = { filled: 0, channels: [new Float32Array(data.samples), new Float32Array(data.samples)] };
+            else this.#recording = { filled: 0, channels: [0, 1].map(() => new Float32Array(data.samples)) };
         };
     }
 
@@ -38,8 +38,9 @@ class Ear extends AudioWorkletProcessor {
         const start = Date.now() - BLOCK_MS;
         if (loud) {
             const quiet = this.#quiet;
+            const quietMs = quiet * BLOCK_MS;
             if (quiet >= SILENCE_BLOCKS) this.port.postMessage({ sound: true, at: start });
-            else if (quiet >= GAP_BLOCKS) this.port.postMessage({ gap: quiet * BLOCK_MS, at: start - quiet * BLOCK_MS });
+            else if (quiet >= GAP_BLOCKS) this.port.postMessage({ gap: quietMs, at: start - quietMs });
             this.#quiet = 0;
         } else if (++this.#quiet === SILENCE_BLOCKS) {
             this.port.postMessage({ sound: false, at: start - (SILENCE_BLOCKS - 1) * BLOCK_MS });

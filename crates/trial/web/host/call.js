@@ -9,6 +9,9 @@ import { Driver } from "./driver.js";
 
 const WIDGET_ID = "element-call";
 
+/** For a MutationObserver. */
+const EVERYTHING = { subtree: true, childList: true, attributes: true, characterData: true };
+
 /** What Element Call says about itself: widget action → the state that the call is in then. */
 const ACTIONS = {
     "io.element.join": "joined",
@@ -50,7 +53,7 @@ export class Call {
     /** Resolves when the call is in `state`; rejects when it cannot get there any more. */
     async until(state) {
         while (this.state !== state) {
-            if (this.state === "failed" || this.state === "left") throw new Error(`the call is over: ${this.state} ${this.why ?? ""}`);
+            if (this.state === "failed" || this.state === "left") throw new Error(`it ${this.state} ${this.why ?? ""}`);
             await new Promise((wake) => this.#waiting.push(wake));
         }
     }
@@ -106,7 +109,7 @@ export class Call {
                     watch.disconnect();
                     changed();
                 });
-                watch.observe(this.#frame.contentDocument, { subtree: true, childList: true, attributes: true, characterData: true });
+                watch.observe(this.#frame.contentDocument, EVERYTHING);
             });
         }
     }

@@ -2,6 +2,8 @@
 
 const SHOWN_MAX = 500;      // rows on the page; the oldest go
 
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
 export class Chat {
     #byRoom = new Map();
     #waiting = [];
@@ -50,7 +52,7 @@ export class Chat {
         row.classList.toggle("notice", msgtype === "m.notice");
         row.classList.toggle("mine", sender === this.me);
         const at = new Date(ts);
-        const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
+        const time = element("time", at.toLocaleTimeString([], CLOCK));
         time.dateTime = at.toISOString();
         const who = element("div", "", "who");
         who.append(element("span", this.nameOf(this.#shown, sender)), time);

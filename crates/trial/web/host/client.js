@@ -8,7 +8,7 @@ import { createClient, ClientEvent, MatrixEventEvent, MemoryStore, SyncState } f
 /** Signs in as `{homeserver, user, password | token}` and resolves once the first sync is through. */
 export async function signIn(account, onEvent) {
     const session = await resume(account) ?? await logIn(account);
-    const client = createClient({ ...session, baseUrl: account.homeserver, store: new MemoryStore({ localStorage: undefined }) });
+    const client = createClient({ ...session, baseUrl: account.homeserver, store: new MemoryStore() });
     await client.initRustCrypto({ cryptoDatabasePrefix: `crypto ${session.userId} ${session.deviceId}` });
     await signDevice(client, account);
     followEvents(client, onEvent);

@@ -53,7 +53,8 @@ export class Driver extends WidgetDriver {
 
     async sendStickyEvent(stickyMs, type, content, roomId = null) {
         roomId ??= this.#room.roomId;
-        const { event_id: eventId } = await this.#client._unstable_sendStickyEvent(roomId, stickyMs, null, type, content);
+        const { event_id: eventId } = await this.#client._unstable_sendStickyEvent(
+            roomId, stickyMs, null, type, content);
         return { roomId, eventId };
     }
 
@@ -122,7 +123,10 @@ export class Driver extends WidgetDriver {
     async readEventRelations(eventId, roomId, relation, type, from, to, limit, dir) {
         const page = await this.#client.relations(
             roomId ?? this.#room.roomId, eventId, relation ?? null, type ?? null, { from, to, limit, dir });
-        return { chunk: page.events.map(effective), nextBatch: page.nextBatch ?? undefined, prevBatch: page.prevBatch ?? undefined };
+        const { nextBatch, prevBatch } = page;
+        return {
+            chunk: page.events.map(effective), nextBatch: nextBatch ?? undefined, prevBatch: prevBatch ?? undefined,
+        };
     }
 
     // --- what it needs to reach an SFU

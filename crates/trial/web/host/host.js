@@ -36,11 +36,12 @@ class Host {
 
     /** Makes a room for calls: everyone may be in one who has the power level `call_power_level`. */
     async createRoom({ name, encrypted, invite, call_power_level }) {
+        const events = Object.fromEntries(MEMBERSHIPS.map((type) => [type, call_power_level]));
         const { room_id } = await this.#client.createRoom({
             preset: "private_chat",
             name,
             invite,
-            power_level_content_override: { events: Object.fromEntries(MEMBERSHIPS.map((type) => [type, call_power_level])) },
+            power_level_content_override: { events },
             initial_state: encrypted
                 ? [{ type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } }] : [],
         });
@@ -58,7 +59,9 @@ class Host {
     /** Resolves when a user is a member of a room. */
     async member(roomId, userId) {
         const room = await this.#joined(roomId);
-        while (room.getMember(userId)?.membership !== KnownMembership.Join) await once(room.currentState, RoomStateEvent.Members);
+        while (room.getMember(userId)?.membership !== KnownMembership.Join) {
+            await once(room.currentState, RoomStateEvent.Members);
+        }
     }
 
     /** Says `body` and resolves to the event's id. */
@@ -77,8 +80,11 @@ class Host {
     /** Opens Element Call. `settings` is what its Settings dialogue would store: name → value. */
     async openCall(roomId, { settings = {}, parameters = {} } = {}) {
         this.call?.close();
-        for (const [name, value] of Object.entries(settings)) localStorage.setItem(`matrix-setting-${name}`, JSON.stringify(value));
-        const call = this.call = new Call(this.#client, await this.#joined(roomId), $("stage"), parameters);
+        for (const [name, value] of Object.entries(settings)) {
+            localStorage.setItem(`matrix-setting-${name}`, JSON.stringify(value));
+        }
+        const room = await this.#joined(roomId);
+        const call = this.call = new Call(this.#client, room, $("stage"), parameters);
         $("door").hidden = true;
         call.until("left").catch(() => {}).finally(() => {
             if (this.call === call) this.#closeCall();
@@ -93,7 +99,8 @@ class Host {
     #show(room) {
         this.#room = room;
         $("room-name").textContent = room.name;
-        $("invitation").textContent = room.hasEncryptionStateEvent() ? "A call, end-to-end encrypted" : "A call, not encrypted";
+        const encryption = room.hasEncryptionStateEvent() ? "end-to-end encrypted" : "not encrypted";
+        $("invitation").textContent = `A call, ${encryption}`;
         this.#chat.show(room.roomId, this.#client.getUserId());
         for (const control of document.querySelectorAll("#text, #say button, #join")) control.disabled = false;
     }
