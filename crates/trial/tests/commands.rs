@@ -1,8 +1,11 @@
 //! `cargo trial stack`, as a program that brings its own clients uses it.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -50,14 +53,81 @@ fn stack_leaves_nothing_when_it_is_killed() {
     }
 }
 
+#[test]
+fn what_cannot_be_installed_is_named_with_the_reason_and_the_line_to_run() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let output = trial()
+        .env("PATH", empty.path())
+        .env("XDG_CACHE_HOME", empty.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it starts");
+
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    for wanted in [
+        "Synapse 1.163.2 could not be installed",
+        "run: python3 -m venv",
+        "there is no `python3` on this machine",
+        "livekit-server 1.13.5: failed",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn an_lk_jwt_service_that_somebody_has_is_started_in_place_of_ours() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = stand_in(folder.path());
+
+    let (mut trial, endpoints) = told_by(trial().env("PHONOGRAPH_TOKEN_SERVICE", binary));
+    drop(trial.stdin.take());
+    trial.wait().expect("it ends");
+
+    let environment = fs::read_to_string(folder.path().join("environment")).expect("it was run");
+    let text = |name: &str| endpoints[name].as_str().expect("a text");
+    let (server, bind) = (text("server_name"), text("token_service_url").replace("http://", ""));
+    for wanted in [
+        format!("LIVEKIT_JWT_BIND={bind}"),
+        format!("LIVEKIT_URL={}", text("sfu_url")),
+        format!("LIVEKIT_KEY={}", text("sfu_key")),
+        format!("LIVEKIT_SECRET={}", text("sfu_secret")),
+        format!("LIVEKIT_FULL_ACCESS_HOMESERVERS={server}"),
+        format!("LIVEKIT_CS_API_URL_OVERRIDES={server}={}", text("homeserver_url")),
+    ] {
+        assert!(environment.lines().any(|line| line == wanted), "{wanted}");
+    }
+}
+
+/// A program that takes lk-jwt-service's place: it writes its environment down and says that it is
+/// well.
+fn stand_in(folder: &Path) -> PathBuf {
+    let at = folder.display();
+    let script = format!(
+        "#!/bin/sh\nenv >'{at}/environment'\nexec python3 -m http.server \
+         --bind 127.0.0.1 --directory '{at}' \"${{LIVEKIT_JWT_BIND#*:}}\"\n"
+    );
+    let binary = folder.join("lk-jwt-service");
+    fs::write(folder.join("healthz"), "").expect("a file");
+    fs::write(&binary, script).expect("a file");
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).expect("a program");
+    binary
+}
+
+fn trial() -> Command {
+    let mut trial = Command::new(env!("CARGO_BIN_EXE_phonograph-trial"));
+    trial.arg("stack");
+    trial
+}
+
 /// A running `stack`, and its first line.
 fn stack() -> (Child, Value) {
-    let mut trial = Command::new(env!("CARGO_BIN_EXE_phonograph-trial"))
-        .arg("stack")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    told_by(&mut trial())
+}
+
+fn told_by(command: &mut Command) -> (Child, Value) {
+    let mut trial =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut line = String::new();
     let out = trial.stdout.take().expect("its output");
     BufReader::new(out).read_line(&mut line).expect("a line");

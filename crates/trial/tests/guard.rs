@@ -86,6 +86,7 @@ async fn a_server_can_be_frozen_thawed_killed_and_started_again() {
     let folder = guard::folder("test").expect("a folder");
     let mut server = shell(folder.path(), "echo up; sleep 60");
     let first = server.id().expect("it runs");
+    wait_until("it has said so", || server.tail() == "up");
 
     server.freeze().expect("it can be frozen");
     wait_until("it stands still", || state(first) == Some('T'));

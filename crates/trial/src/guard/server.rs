@@ -256,3 +256,26 @@ fn tail(path: &Path) -> io::Result<String> {
     let lines: Vec<&str> = text.lines().collect();
     Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_known_by_what_each_server_says_of_it() {
+        let ended = |tail: &str| Error::Ended {
+            name: "a server".to_owned(),
+            status: ExitStatus::from_raw(256),
+            tail: tail.to_owned(),
+        };
+        for taken in [
+            "twisted.internet.error.CannotListenError: Couldn't listen on 127.0.0.1:8008",
+            "listen tcp4 127.0.0.1:7880: bind: address already in use",
+        ] {
+            assert!(ended(taken).is_port_taken(), "{taken}");
+        }
+        assert!(!ended("No module named synapse").is_port_taken());
+    }
+}
