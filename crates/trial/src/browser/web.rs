@@ -4,6 +4,7 @@
 //! One origin so that the host page may look into Element Call's frame, and a loopback address so
 //! that browsers allow a microphone there without TLS.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
@@ -37,7 +38,7 @@ pub struct Web {
 }
 
 /// Somebody to be signed in by the host page, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Account {
     /// The homeserver's client API, `http://127.0.0.1:…`.
     pub homeserver: String,
@@ -76,12 +77,29 @@ impl Web {
     /// A link that signs an account in and, where `room` names one, shows the room with a button to
     /// join its call. The password is in the fragment, which no server gets to see.
     pub fn link(&self, account: &Account, room: Option<&str>) -> String {
+        account.link(&self.url, room)
+    }
+}
+
+impl Account {
+    /// As [`Web::link`], where `pages` is the address of the web server.
+    pub(crate) fn link(&self, pages: &str, room: Option<&str>) -> String {
         let mut wish = Serializer::new(String::new());
-        wish.append_pair("homeserver", &account.homeserver);
-        wish.append_pair("user", &account.user);
-        wish.append_pair("password", &account.password);
+        wish.append_pair("homeserver", &self.homeserver);
+        wish.append_pair("user", &self.user);
+        wish.append_pair("password", &self.password);
         wish.extend_pairs(room.map(|room| ("room", room)));
-        format!("{}/#{}", self.url, wish.finish())
+        format!("{pages}/#{}", wish.finish())
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("homeserver", &self.homeserver)
+            .field("user", &self.user)
+            .field("password", &"***")
+            .finish()
     }
 }
 
@@ -127,4 +145,31 @@ async fn routes(modules: &Modules, bundle: &Path) -> Result<Router> {
         .nest_service("/ears", ServeDir::new(Path::new(SOURCES).join("ears")))
         .nest_service("/pkg", ServeDir::new(wasm))
         .fallback_service(ServeDir::new(bundle)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_holds_everything_in_its_fragment() {
+        let link = account().link("http://127.0.0.1:1", Some("!a:b"));
+        let (page, wish) = link.split_once('#').expect("a fragment");
+        assert_eq!(page, "http://127.0.0.1:1/");
+        let homeserver = "homeserver=http%3A%2F%2F127.0.0.1%3A2";
+        assert_eq!(wish, format!("{homeserver}&user=alice&password=a+%26+b&room=%21a%3Ab"));
+    }
+
+    #[test]
+    fn a_password_does_not_print() {
+        assert!(!format!("{:?}", account()).contains("a & b"));
+    }
+
+    fn account() -> Account {
+        Account {
+            homeserver: "http://127.0.0.1:2".to_owned(),
+            user: "alice".to_owned(),
+            password: "a & b".to_owned(),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::sound::Heard;
@@ -14,6 +14,9 @@ const LEFT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Reading what a page shows.
 const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Samples come out of the page as text: 400 KB a second for each stream.
+const HEARD_MAX: Duration = Duration::from_secs(10);
 
 /// A call of a [`Person`](super::Person). Dropping it leaves Element Call as it is.
 #[derive(Debug)]
@@ -52,7 +55,7 @@ pub struct EncryptionError {
     pub at_ms: u64,
     /// Whose media: the participant's identity, or `unknown`.
     pub participant: String,
-    /// What Element Call's log says about it.
+    /// The line of Element Call's log.
     pub text: String,
 }
 
@@ -111,13 +114,13 @@ impl Call {
         Ok(shown)
     }
 
-    /// Listens for `duration` (10 seconds at most) from now to all that arrives at once, and
-    /// measures it.
+    /// Listens for `duration`, 10 seconds at most, from now to all that arrives at once.
     ///
     /// # Errors
     ///
-    /// Where nothing plays that long, or the page has gone.
+    /// Where that is too long, or the page has gone.
     pub async fn hears(&self, duration: Duration) -> Result<Heard> {
+        ensure!(duration <= HEARD_MAX, "{duration:?} are more than {HEARD_MAX:?} to listen for");
         let listen = "(ms) => host.call.ears.hear(ms)";
         let heard = self.page.call(listen, (duration.as_millis() as u64,), duration + SHOWN_WITHIN);
         heard.await.context("listening to what Element Call plays")
@@ -163,7 +166,7 @@ impl Call {
     /// What Element Call could not decrypt so far, by its log.
     pub fn encryption_errors(&self) -> Vec<EncryptionError> {
         let lines = self.page.console();
-        lines.into_iter().filter_map(|line| encryption_error(line.at_ms, line.text)).collect()
+        lines.iter().filter_map(|line| encryption_error(line.at_ms, &line.text)).collect()
     }
 
     /// Hangs up, and waits until Element Call says that it has left.
@@ -181,18 +184,21 @@ impl Call {
         let lines =
             lines.filter(|line| matches!(line.level.as_str(), "warning" | "error" | "uncaught"));
         let mut lines = lines.map(|line| line.text).collect::<Vec<_>>();
+        lines.dedup();
         lines.drain(..lines.len().saturating_sub(SHOWN_MAX));
         lines.join("\n")
     }
 }
 
 /// Element Call 0.26 writes `[RemoteTracks] Encryption error for IDENTITY: Error: …`.
-fn encryption_error(at_ms: u64, text: String) -> Option<EncryptionError> {
+fn encryption_error(at_ms: u64, text: &str) -> Option<EncryptionError> {
     let (_, rest) = text.split_once("Encryption error for ")?;
     let participant = match rest.split_once(": ") {
         Some(("unknown participant", _)) | None => "unknown".to_owned(),
         Some((identity, _)) => identity.to_owned(),
     };
+    // The rest is a stack within Element Call.
+    let text = text.lines().next().unwrap_or_default().to_owned();
     Some(EncryptionError { at_ms, participant, text })
 }
 
@@ -203,14 +209,13 @@ mod tests {
     #[test]
     fn an_encryption_error_names_its_participant() {
         let text = "[RemoteTracks] Encryption error for @bot:localhost:8448:DEV: Error: MissingKey";
-        let error = encryption_error(7, text.to_owned()).expect("an encryption error");
+        let error = encryption_error(7, text).expect("an encryption error");
         assert_eq!((error.at_ms, error.participant.as_str()), (7, "@bot:localhost:8448:DEV"));
-        assert_eq!(
-            encryption_error(
-                7,
-                "[RemoteTracks] Encryption status of @a:b:C: encrypted=true".to_owned()
-            ),
-            None
-        );
+    }
+
+    #[test]
+    fn an_encryption_status_is_no_error() {
+        let text = "[RemoteTracks] Encryption status of @a:b:C: encrypted=true";
+        assert_eq!(encryption_error(7, text), None);
     }
 }

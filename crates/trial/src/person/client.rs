@@ -29,7 +29,7 @@ pub struct Person {
     page: Arc<Page>,
     account: Account,
     signed_in: SignedIn,
-    link: String,
+    pages: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,13 +47,12 @@ impl Person {
     /// Where the homeserver refuses, or it takes longer than a minute.
     pub async fn sign_in(browser: &Browser, web: &Web, account: Account) -> Result<Self> {
         let page = Arc::new(browser.open().await?);
-        let link = web.link(&account, None);
-        page.go(&link).await?;
+        page.go(&web.link(&account, None)).await?;
         let signed_in = page
             .evaluate("host.ready", SIGNED_IN_WITHIN)
             .await
             .with_context(|| format!("signing {} in", account.user))?;
-        Ok(Self { page, account, signed_in, link })
+        Ok(Self { page, account, signed_in, pages: web.url().to_owned() })
     }
 
     /// The user id.
@@ -74,8 +73,7 @@ impl Person {
     /// A link for a human's own browser: it signs the same account in, as one more device, shows
     /// the room and has a button to join its call. It holds the password.
     pub fn link(&self, room: &str) -> String {
-        let room = url::form_urlencoded::byte_serialize(room.as_bytes());
-        format!("{}&room={}", self.link, room.collect::<String>())
+        self.account.link(&self.pages, Some(room))
     }
 
     /// Makes a room, invites, and returns its id once it is here and encrypted if it shall be.
