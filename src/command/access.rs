@@ -1,0 +1,174 @@
+//! Who may invite the bot and give it commands.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::config;
+
+/// Those who are heard. Others get no answer, so that nobody can probe for the bot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Allow(Vec<Pattern>);
+
+impl Allow {
+    /// Whether this user is heard.
+    pub(crate) fn allows(&self, user: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(user))
+    }
+}
+
+impl<'de> Deserialize<'de> for Allow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        config::list(deserializer).map(Self)
+    }
+}
+
+/// One entry of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    /// `*`
+    Everybody,
+    /// `*:example.org`; in lower case.
+    Server(String),
+    /// `@ann:example.org`; its server in lower case.
+    User { name: String, server: String },
+}
+
+/// The entry is none of the three forms.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a pattern: write @ann:example.org, *:example.org or *")]
+struct NotAPattern(String);
+
+impl Pattern {
+    /// The name before the colon is compared as it is: user ids with capitals exist and are others.
+    /// The server is a host name, whose case means nothing.
+    fn matches(&self, user: &str) -> bool {
+        let Some((name, server)) = split(user) else { return false };
+        match self {
+            Self::Everybody => true,
+            Self::Server(allowed) => server.eq_ignore_ascii_case(allowed),
+            Self::User { name: allowed, server: at } => {
+                name == allowed && server.eq_ignore_ascii_case(at)
+            }
+        }
+    }
+}
+
+/// The name and the server of `@name:server`; the server may have a port.
+fn split(user: &str) -> Option<(&str, &str)> {
+    let (name, server) = user.strip_prefix('@')?.split_once(':')?;
+    let has_space = user.contains(char::is_whitespace);
+    (!server.is_empty() && !has_space).then_some((name, server))
+}
+
+impl FromStr for Pattern {
+    type Err = NotAPattern;
+
+    fn from_str(text: &str) -> Result<Self, NotAPattern> {
+        let wrong = || NotAPattern(text.to_owned());
+        if text == "*" {
+            return Ok(Self::Everybody);
+        }
+        let as_user = text.strip_prefix('*').map(|rest| format!("@{rest}"));
+        let (name, server) = split(as_user.as_deref().unwrap_or(text)).ok_or_else(wrong)?;
+        // Anything else with a star looks like a rule and would never match.
+        let is_partial = as_user.is_some() && !name.is_empty();
+        if is_partial || name.contains('*') || server.contains('*') {
+            return Err(wrong());
+        }
+        let server = server.to_ascii_lowercase();
+        match as_user {
+            Some(_) => Ok(Self::Server(server)),
+            None => Ok(Self::User { name: name.to_owned(), server }),
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everybody => f.write_str("*"),
+            Self::Server(server) => write!(f, "*:{server}"),
+            Self::User { name, server } => write!(f, "@{name}:{server}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn patterns_match_whom_they_name() {
+        let cases = [
+            ("*", "@ann:example.org", true),
+            ("*:example.org", "@ann:example.org", true),
+            ("*:Example.ORG", "@ann:example.org", true),
+            ("*:example.org", "@ann:EXAMPLE.org", true),
+            ("*:example.org", "@ann:sub.example.org", false),
+            ("*:example.org", "@ann:notexample.org", false),
+            ("*:example.org", "@ann:example.org:8448", false),
+            ("*:example.org:8448", "@ann:example.org:8448", true),
+            ("*:example.org", "@eve:evil.net:example.org", false),
+            ("@ann:example.org", "@ann:example.org", true),
+            ("@ann:example.org", "@ann:EXAMPLE.org", true),
+            ("@ann:example.org", "@Ann:example.org", false),
+            ("@ann:example.org", "@anna:example.org", false),
+            ("@ann:example.org", "@ann:example.com", false),
+            ("*", "not a user", false),
+            ("*", "", false),
+            ("*:[::1]:8448", "@ann:[::1]:8448", true),
+        ];
+        for (pattern, user, expected) in cases {
+            let allow = Allow(vec![pattern.parse().unwrap()]);
+            assert_eq!(allow.allows(user), expected, "{pattern} {user}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_allows_nobody() {
+        assert!(!Allow(Vec::new()).allows("@ann:example.org"));
+    }
+
+    #[test]
+    fn any_of_several_patterns_suffices() {
+        let allow = Allow(vec!["@bob:example.com".parse().unwrap(), "*:x".parse().unwrap()]);
+        assert!(allow.allows("@ann:x"));
+        assert!(allow.allows("@bob:example.com"));
+        assert!(!allow.allows("@ann:example.com"));
+    }
+
+    #[test]
+    fn what_would_never_match_is_no_pattern() {
+        for text in
+            ["", "ann", "@ann", "@ann:", "*:", "**", "*example.org", "@a*:x", "*:*.org", "@a b:x"]
+        {
+            assert!(text.parse::<Pattern>().is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic_and_written_as_it_was_read(text in ".{0,40}") {
+            if let Ok(pattern) = text.parse::<Pattern>() {
+                prop_assert_eq!(pattern.to_string().parse::<Pattern>().unwrap(), pattern);
+            }
+            prop_assert!(!Allow(Vec::new()).allows(&text));
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Every sentence that the bot says in a room. Pure.
+//!
+//! A failure gets one sentence with its reason, a hint, and a reference that the log repeats beside
+//! the whole chain of errors. Neither text shows the other's.
+
+use std::fmt;
+
+use bytesize::ByteSize;
+
+use super::{Misunderstood, Prefix, Title};
+
+/// The most titles that one reply lists.
+pub(crate) const CHOICES_MAX: usize = 5;
+
+/// Something to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// This has begun to play.
+    Playing(Title),
+    /// It is silent now.
+    Stopped,
+    /// There was nothing to stop.
+    NothingPlays,
+    /// We are in the call now.
+    Joined,
+    /// We were in the call already.
+    AlreadyJoined,
+    /// We are out of the call now.
+    Left,
+    /// Everybody else left, and so did we.
+    LeftAlone,
+    /// There was no call to leave.
+    NotInCall,
+    /// We are there.
+    Pong,
+    /// What we can do.
+    Help,
+    /// The message was for us, but is no command.
+    Misunderstood(Misunderstood),
+    /// Nothing in the library has that name.
+    NotFound(Title),
+    /// Several things have that name: the first few of them, and how many there are.
+    Ambiguous {
+        /// At most [`CHOICES_MAX`].
+        titles: Vec<Title>,
+        /// All of them.
+        count: usize,
+    },
+    /// Something failed; the log says more under this reference.
+    Failed(Trouble, Reference),
+}
+
+/// What went wrong, as far as it helps the person who asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The settings name no library folder.
+    NoLibrary,
+    /// No folder of the library may be read.
+    LibraryUnreadable,
+    /// The file is gone since it was found.
+    FileGone(Title),
+    /// The file may not be read.
+    Unreadable(Title),
+    /// There is not one byte in it.
+    Empty(Title),
+    /// It is something else than sound.
+    NotAudio(Title),
+    /// It is sound in a form that we do not decode; the name says which.
+    UnknownCodec(Title, String),
+    /// It is cut off or broken at its beginning, so that nothing of it can be played.
+    Damaged(Title),
+    /// It played, and then the rest could not be read.
+    BrokeOff(Title),
+    /// The web server answered with this status.
+    LinkStatus(u16),
+    /// The host of the link has no address, or nobody answers there.
+    LinkUnreachable(Title),
+    /// The web server does not send, or not fast enough for music.
+    LinkTooSlow(Title),
+    /// The link sends and sends without any sound in it.
+    LinkEndless(Title),
+    /// The link leads to a page with text.
+    WebPage,
+    /// The link leads into a private network.
+    PrivateAddress(Title),
+    /// The link leads on and on, or to something that is not the web.
+    LinkAstray,
+    /// The file behind the link is larger than allowed.
+    LinkTooBig {
+        /// Its size.
+        size: ByteSize,
+        /// The largest allowed.
+        size_max: ByteSize,
+    },
+    /// Neither the homeserver nor anybody in the call says where the media goes.
+    NoTransport,
+    /// The token service does not let us into the call.
+    TokenRefused,
+    /// The token service does not answer.
+    TokenServiceUnreachable,
+    /// The SFU does not answer.
+    SfuUnreachable,
+    /// The SFU answered and does not let us in, or put us out.
+    SfuRefused,
+    /// Our power level does not suffice for the membership event.
+    NotAllowed {
+        /// Ours.
+        have: i64,
+        /// The one needed.
+        need: i64,
+    },
+    /// The room is encrypted and our media cannot be.
+    CannotEncrypt,
+    /// The homeserver does not do what the call needs.
+    Homeserver,
+    /// The connection to the call was lost for good.
+    CallLost,
+    /// Somebody removed us from the call.
+    Removed,
+    /// Another process of our account and device is in the call.
+    Elsewhere,
+    /// Something of our own.
+    Internal,
+}
+
+/// Joins a reply to the lines of the log that explain it; short enough to be read out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reference(u16);
+
+impl Reference {
+    /// A new one, by chance. Two may be equal; the time tells them apart.
+    pub(crate) fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}", self.0)
+    }
+}
+
+impl Reply {
+    /// The sentence, as plain text. `prefix` is what commands begin with where it is said.
+    pub(crate) fn text(&self, prefix: &Prefix) -> String {
+        let p = prefix.as_str();
+        match self {
+            Self::Playing(title) => format!("Now playing: {title}"),
+            Self::Stopped => "Stopped.".to_owned(),
+            Self::NothingPlays => {
+                format!("Nothing is playing. Start something with {p}play NAME or {p}play LINK.")
+            }
+            Self::Joined => "I'm in the call.".to_owned(),
+            Self::AlreadyJoined => "I'm in the call already.".to_owned(),
+            Self::Left => "I've left the call.".to_owned(),
+            Self::LeftAlone => {
+                format!("Everybody else has left the call, so I have too. {p}join brings me back.")
+            }
+            Self::NotInCall => format!("I'm not in a call. {p}join brings me into it."),
+            Self::Pong => "Pong.".to_owned(),
+            Self::Help => help(p),
+            Self::Misunderstood(why) => misunderstood(why, p),
+            Self::NotFound(name) => {
+                format!("I found nothing called “{name}” in the library. Fewer words may find it.")
+            }
+            Self::Ambiguous { titles, count } => ambiguous(titles, *count, p),
+            Self::Failed(trouble, reference) => format!("{} (ref {reference})", trouble.text(p)),
+        }
+    }
+}
+
+impl Trouble {
+    fn text(&self, p: &str) -> String {
+        match self {
+            Self::NoLibrary => {
+                format!("I have no library to look in. Give me a link instead: {p}play https://…")
+            }
+            Self::LibraryUnreadable => {
+                "I can't read my library at the moment. Whoever runs me can look at its folders."
+                    .to_owned()
+            }
+            Self::FileGone(title) => {
+                format!("“{title}” is no longer in the library. Try another one.")
+            }
+            Self::Unreadable(title) => format!(
+                "I'm not allowed to read “{title}”. Whoever runs me can change its permissions."
+            ),
+            Self::Empty(title) => format!("“{title}” is empty: it has 0 bytes. Try another one."),
+            Self::NotAudio(title) => format!(
+                "“{title}” is not something I can play. I play MP3, FLAC, Ogg, Opus, WAV, AIFF and AAC."
+            ),
+            Self::UnknownCodec(title, codec) => format!(
+                "I can't decode “{title}”, which is {codec}. I play MP3, FLAC, Ogg, Opus, WAV, AIFF and AAC."
+            ),
+            Self::Damaged(title) => {
+                format!("“{title}” is damaged or cut off, so I can't play it. Try another copy.")
+            }
+            Self::BrokeOff(title) => {
+                format!("“{title}” broke off: I couldn't read the rest. {p}play starts it again.")
+            }
+            Self::LinkStatus(status) => link_status(*status),
+            Self::LinkUnreachable(host) => {
+                format!("I can't reach {host}. Check the link, or try again later.")
+            }
+            Self::LinkTooSlow(host) => {
+                format!("{host} sends too slowly to listen to. Try again later, or another link.")
+            }
+            Self::LinkEndless(host) => format!(
+                "{host} sends without end, and I find no music in it. Try a link to a file or a stream."
+            ),
+            Self::WebPage => "That link leads to a web page, not to music. I need the address of \
+                              the file or the stream itself."
+                .to_owned(),
+            Self::PrivateAddress(host) => format!(
+                "I don't open {host}, because it is in a private network. Whoever runs me can allow it."
+            ),
+            Self::LinkAstray => "That link leads on to too many others, or out of the web. Try the \
+                                 address where it ends."
+                .to_owned(),
+            Self::LinkTooBig { size, size_max } => format!(
+                "That file is too big: it has {size}, and I take up to {size_max}. Try a smaller one."
+            ),
+            Self::NoTransport => "I can't join, because no call server is announced. Start the \
+                                  call yourself, or ask whoever runs the homeserver or me to set one."
+                .to_owned(),
+            Self::TokenRefused => "The call server won't let me in. Whoever runs it can tell why \
+                                   it refuses my homeserver."
+                .to_owned(),
+            Self::TokenServiceUnreachable | Self::SfuUnreachable => {
+                format!("I can't reach the call server. Try {p}join again in a while.")
+            }
+            Self::SfuRefused => {
+                format!("The call server turned me away. Try {p}join again in a while.")
+            }
+            Self::NotAllowed { have, need } => format!(
+                "I'm not allowed to join calls here: that needs power level {need}, and I have \
+                 {have}. An admin can raise mine, or lower what calls need."
+            ),
+            Self::CannotEncrypt => "This room is encrypted and I can't encrypt for it at the \
+                                    moment, so I stay silent. Try again in a while."
+                .to_owned(),
+            Self::Homeserver => {
+                "My homeserver refuses something I need for the call. Try again in a while."
+                    .to_owned()
+            }
+            Self::CallLost => {
+                format!("I lost the call and couldn't get back in. Try {p}join in a while.")
+            }
+            Self::Removed => {
+                format!("Somebody removed me from the call, so I stay out. {p}join brings me back.")
+            }
+            Self::Elsewhere => "I'm in this call a second time, from another process with my \
+                                account. Whoever runs me should stop one of them."
+                .to_owned(),
+            Self::Internal => {
+                "Something went wrong inside me. Tell whoever runs me the reference.".to_owned()
+            }
+        }
+    }
+}
+
+fn help(p: &str) -> String {
+    format!(
+        "I play music into this room's call.\n\
+         {p}play NAME – something from the library\n\
+         {p}play LINK – a file or a radio station on the web\n\
+         {p}stop – be silent\n\
+         {p}join – come into the call\n\
+         {p}leave – go\n\
+         {p}ping – see whether I'm there\n\
+         You can also write my name in place of {p}"
+    )
+}
+
+fn misunderstood(why: &Misunderstood, p: &str) -> String {
+    match why {
+        Misunderstood::Unknown { closest: Some(closest), word } => {
+            let word = Title::new(word);
+            format!("I don't know {p}{word}. Did you mean {p}{closest}?")
+        }
+        Misunderstood::Unknown { closest: None, word } => {
+            let word = Title::new(word);
+            format!("I don't know {p}{word}. {p}help says what I can do.")
+        }
+        Misunderstood::PlayWhat => {
+            format!("Tell me what to play: {p}play NAME or {p}play LINK.")
+        }
+        Misunderstood::BadLink => {
+            "I can't open that link. It has to begin with http:// or https:// and a host."
+                .to_owned()
+        }
+    }
+}
+
+fn ambiguous(titles: &[Title], count: usize, p: &str) -> String {
+    let mut lines = vec![format!("{count} files fit. Say more of the name after {p}play:")];
+    lines.extend(titles.iter().map(|title| format!("• {title}")));
+    if count > titles.len() {
+        lines.push(format!("and {} more", count - titles.len()));
+    }
+    lines.join("\n")
+}
+
+fn link_status(status: u16) -> String {
+    match status {
+        404 | 410 => format!("There is nothing at that link ({status}). Check its spelling."),
+        401 | 403 => format!("That link is not open to me ({status}). Try one without a log-in."),
+        429 | 500.. => {
+            format!("The server of that link has trouble ({status}). Try again later.")
+        }
+        _ => format!("The server of that link refuses ({status}). Try another link."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replies_read_as_they_should() {
+        let cases = [
+            (Reply::Playing(Title::new("Für\nElise")), "Now playing: Für Elise"),
+            (Reply::Stopped, "Stopped."),
+            (
+                Reply::NothingPlays,
+                "Nothing is playing. Start something with !play NAME or !play LINK.",
+            ),
+            (Reply::Pong, "Pong."),
+            (
+                Reply::Failed(Trouble::NotAllowed { have: 0, need: 50 }, Reference(0x7f3a)),
+                "I'm not allowed to join calls here: that needs power level 50, and I have 0. An \
+                 admin can raise mine, or lower what calls need. (ref 7f3a)",
+            ),
+            (
+                Reply::Failed(Trouble::LinkStatus(404), Reference(7)),
+                "There is nothing at that link (404). Check its spelling. (ref 0007)",
+            ),
+        ];
+        for (reply, text) in cases {
+            assert_eq!(reply.text(&Prefix::default()), text);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_command_is_answered_with_the_closest_one() {
+        let unknown = |closest| {
+            Reply::Misunderstood(Misunderstood::Unknown {
+                word: "paly\u{202e}".to_owned(),
+                closest,
+            })
+        };
+        let text = |reply: Reply| reply.text(&Prefix::default());
+        assert_eq!(text(unknown(Some("play"))), "I don't know !paly. Did you mean !play?");
+        assert_eq!(text(unknown(None)), "I don't know !paly. !help says what I can do.");
+    }
+
+    #[test]
+    fn several_titles_are_listed_with_how_many_are_left_out() {
+        let titles: Vec<_> = ["a", "b"].map(Title::new).into();
+        let reply = Reply::Ambiguous { titles, count: 7 };
+        let expected = "7 files fit. Say more of the name after !play:\n• a\n• b\nand 5 more";
+        assert_eq!(reply.text(&Prefix::default()), expected);
+    }
+
+    #[test]
+    fn the_prefix_of_the_room_is_the_one_in_the_text() {
+        let prefix = Prefix::try_from("♪".to_owned()).unwrap();
+        for reply in [Reply::Help, Reply::NothingPlays, Reply::NotInCall, Reply::LeftAlone] {
+            let text = reply.text(&prefix);
+            assert!(text.contains('♪') && !text.contains('!'), "{text}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_command() {
+        let text = Reply::Help.text(&Prefix::default());
+        for command in ["play NAME", "play LINK", "stop", "join", "leave", "ping"] {
+            assert!(text.contains(&format!("!{command}")), "{command}");
+        }
+    }
+
+    #[test]
+    fn every_failure_is_a_reason_a_hint_and_a_reference() {
+        let title = || Title::new("x");
+        let troubles = [
+            Trouble::NoLibrary,
+            Trouble::LibraryUnreadable,
+            Trouble::FileGone(title()),
+            Trouble::Unreadable(title()),
+            Trouble::Empty(title()),
+            Trouble::NotAudio(title()),
+            Trouble::UnknownCodec(title(), "AC-4".to_owned()),
+            Trouble::Damaged(title()),
+            Trouble::BrokeOff(title()),
+            Trouble::LinkStatus(404),
+            Trouble::LinkStatus(403),
+            Trouble::LinkStatus(503),
+            Trouble::LinkStatus(418),
+            Trouble::LinkUnreachable(title()),
+            Trouble::LinkTooSlow(title()),
+            Trouble::LinkEndless(title()),
+            Trouble::WebPage,
+            Trouble::PrivateAddress(title()),
+            Trouble::LinkAstray,
+            Trouble::LinkTooBig { size: ByteSize::gib(2), size_max: ByteSize::gib(1) },
+            Trouble::NoTransport,
+            Trouble::TokenRefused,
+            Trouble::TokenServiceUnreachable,
+            Trouble::SfuUnreachable,
+            Trouble::SfuRefused,
+            Trouble::NotAllowed { have: 0, need: 50 },
+            Trouble::CannotEncrypt,
+            Trouble::Homeserver,
+            Trouble::CallLost,
+            Trouble::Removed,
+            Trouble::Elsewhere,
+            Trouble::Internal,
+        ];
+        for trouble in troubles {
+            let text = Reply::Failed(trouble, Reference(0xabc)).text(&Prefix::default());
+            let said = text.strip_suffix(" (ref 0abc)").unwrap();
+            assert!(!said.contains('\n') && said.len() < 200, "{said}");
+            let sentences = said.matches(". ").count() + said.matches(": !play").count();
+            assert!(sentences >= 1, "a hint is missing: {said}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The settings: one typed [`Config`], read from a TOML file and then from the environment.
+//!
+//! The documentation of each field is the text of `config/phonograph.example.toml` ([`example`]
+//! writes it), so it speaks to the operator. A value that cannot be used does not get past [`load`].
+
+mod example;
+mod load;
+mod secret;
+mod value;
+
+use std::{path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use documented::DocumentedFields;
+use phonograph_matrixrtc::ServiceUrl;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use example::example;
+pub(crate) use load::load;
+pub(crate) use secret::{Credentials, Secret};
+pub(crate) use value::list;
+
+use crate::command::{Allow, Prefix};
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Who may invite the bot and give it commands: people (`@ann:example.org`), everybody on a
+    /// server (`*:example.org`), or everybody (`*`). Others get no answer.
+    pub(crate) allow: Allow,
+    /// What commands begin with. A mention of the bot does as well.
+    #[serde(default)]
+    pub(crate) prefix: Prefix,
+    /// A folder of the bot's own, for its device's keys. Keep it: whoever loses it becomes a new
+    /// device, which people see as a new session, and cannot read what was written before.
+    #[serde(default = "default_store")]
+    pub(crate) store: PathBuf,
+    /// The bot's account.
+    pub(crate) homeserver: Homeserver,
+    /// The files that `!play NAME` finds.
+    #[serde(default)]
+    pub(crate) library: Library,
+    /// What `!play LINK` may fetch.
+    #[serde(default)]
+    pub(crate) links: Links,
+    /// How the bot behaves in calls.
+    #[serde(default)]
+    pub(crate) call: Call,
+    /// How music is encoded.
+    #[serde(default)]
+    pub(crate) audio: Audio,
+    /// What the bot writes to standard error.
+    #[serde(default)]
+    pub(crate) logging: Logging,
+}
+
+/// The account on its homeserver. Exactly one of the four secrets is set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Homeserver {
+    /// The homeserver's address, or its name if its `.well-known` file says the address.
+    pub(crate) url: String,
+    /// The account's user id, or the part of it before the colon.
+    pub(crate) user: String,
+    /// A file that holds the account's password. With the password the bot can sign its device, so
+    /// that people see it as verified; it is used at the first start only.
+    pub(crate) password_file: Option<PathBuf>,
+    /// The password itself. Better keep it in a file, or in the environment as
+    /// `PHONOGRAPH_HOMESERVER__PASSWORD`.
+    pub(crate) password: Option<Secret>,
+    /// In place of the password: a file that holds an access token made for the bot.
+    pub(crate) access_token_file: Option<PathBuf>,
+    /// The access token itself.
+    pub(crate) access_token: Option<Secret>,
+    /// The name that people see. Left as it is on the server if not set.
+    pub(crate) display_name: Option<String>,
+    /// How long to wait at the start for a homeserver that does not answer, before giving up.
+    #[serde(default = "default_wait", with = "humantime_serde")]
+    pub(crate) wait: Duration,
+}
+
+/// Files of the bot's own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Library {
+    /// Folders that are searched, with the folders in them, to a depth of 16 and 100 000 entries.
+    /// Symbolic links in them are not followed.
+    #[serde(deserialize_with = "value::list")]
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// Links: `http` and `https`, streamed while they play.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Links {
+    /// Hosts that may have a private or local address, by name or number, without a port. The
+    /// others must have a public one, so that nobody explores your network through the bot.
+    #[serde(deserialize_with = "value::list")]
+    pub(crate) allow_hosts: Vec<String>,
+    /// The largest file. A radio station has no size and is not limited.
+    pub(crate) size_max: ByteSize,
+    /// How long a server may take to answer, and may then be silent.
+    #[serde(with = "humantime_serde")]
+    pub(crate) patience: Duration,
+}
+
+/// Calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Call {
+    /// How long the bot stays in a call when everybody else has left.
+    #[serde(with = "humantime_serde")]
+    pub(crate) leave_when_alone: Duration,
+    /// The address of a LiveKit token service, for calls where neither the homeserver nor anybody
+    /// in the call announces one.
+    #[serde(deserialize_with = "value::service_url")]
+    pub(crate) transport: Option<ServiceUrl>,
+}
+
+/// Encoding. Opus files of 20 ms frames are passed on as they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Audio {
+    /// Bits per second of the Opus stream, from 16000 to 510000.
+    #[serde(deserialize_with = "value::within::<_, 16_000, 510_000>")]
+    pub(crate) bitrate_bps: u32,
+    /// How much work the encoder puts into the sound, from 0 to 10. Less costs less CPU.
+    #[serde(deserialize_with = "value::within::<_, 0, 10>")]
+    pub(crate) complexity: u32,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Logging {
+    /// `text` for people, `json` for programs.
+    pub(crate) format: LogFormat,
+    /// What is written, as `tracing` directives: a level, or levels per module.
+    pub(crate) filter: String,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people; coloured on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("{text:?} is neither \"text\" nor \"json\"")),
+        }
+    }
+}
+
+/// Every section with its keys, in the order in which they are written.
+const SECTIONS: &[(&str, Keys)] = &[
+    ("homeserver", Keys::of::<Homeserver>()),
+    ("library", Keys::of::<Library>()),
+    ("links", Keys::of::<Links>()),
+    ("call", Keys::of::<Call>()),
+    ("audio", Keys::of::<Audio>()),
+    ("logging", Keys::of::<Logging>()),
+];
+
+/// The keys of one table, each with its documentation.
+#[derive(Debug, Clone, Copy)]
+struct Keys {
+    names: &'static [&'static str],
+    docs: &'static [&'static str],
+}
+
+impl Keys {
+    const fn of<T: DocumentedFields>() -> Self {
+        Self { names: T::FIELD_NAMES, docs: T::FIELD_DOCS }
+    }
+
+    fn iter(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.names.iter().copied().zip(self.docs.iter().copied())
+    }
+}
+
+/// All keys as they are addressed: `allow`, `homeserver.url`.
+fn all_keys() -> impl Iterator<Item = String> {
+    let top = Keys::of::<Config>().names.iter().map(|name| (*name).to_owned());
+    let nested = SECTIONS
+        .iter()
+        .flat_map(|(section, keys)| keys.iter().map(move |(name, _)| format!("{section}.{name}")));
+    top.chain(nested)
+}
+
+fn default_store() -> PathBuf {
+    PathBuf::from("store")
+}
+
+fn default_wait() -> Duration {
+    Duration::from_mins(2)
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self {
+            allow_hosts: Vec::new(),
+            size_max: ByteSize::gib(1),
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self { leave_when_alone: Duration::from_mins(1), transport: None }
+    }
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self { bitrate_bps: 128_000, complexity: 10 }
+    }
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "warn,phonograph=info".to_owned() }
+    }
+}

@@ -1,0 +1,118 @@
+//! Why something cannot be played, and what the person who asked is told about it.
+
+use std::{io, sync::Arc};
+
+use phonograph_media::playback::{OpenError, ReadError};
+
+use super::{
+    library::LibraryError,
+    link::{LinkError, Refusal},
+};
+use crate::command::{Reference, Reply, Title, Trouble};
+
+/// Why something that somebody asked for cannot be played, or not further.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlayError {
+    /// The library does not have it, or cannot give it.
+    #[error("the library does not give it")]
+    Library(#[from] LibraryError),
+    /// The link cannot be opened.
+    #[error("the link cannot be opened")]
+    Link(#[from] LinkError),
+    /// The link broke off while it was read.
+    #[error("the link broke off")]
+    LinkBroke {
+        /// What was read.
+        title: Title,
+        /// Why.
+        source: Arc<LinkError>,
+    },
+    /// What was found is not to be played.
+    #[error("{title} cannot be played")]
+    Media {
+        /// What was found.
+        title: Title,
+        /// Whether it is a link that announced no end.
+        is_endless: bool,
+        /// Why.
+        source: OpenError,
+    },
+    /// It played, and what follows cannot be read.
+    #[error("{title} broke off")]
+    BrokeOff {
+        /// What played.
+        title: Title,
+        /// Why.
+        source: ReadError,
+    },
+    /// The work was given up because the bot ends, or it failed in itself.
+    #[error("the work was not finished")]
+    Unfinished(#[source] tokio::task::JoinError),
+}
+
+impl PlayError {
+    /// What the person who asked is told; `reference` is in the log beside the error.
+    pub(crate) fn reply(&self, reference: Reference) -> Reply {
+        let trouble = match self {
+            Self::Library(LibraryError::NotFound { name }) => {
+                return Reply::NotFound(Title::new(name));
+            }
+            Self::Library(LibraryError::Ambiguous { titles, count, .. }) => {
+                return Reply::Ambiguous { titles: titles.clone(), count: *count };
+            }
+            Self::Library(LibraryError::NoFolders) => Trouble::NoLibrary,
+            Self::Library(LibraryError::Unreadable { .. }) => Trouble::LibraryUnreadable,
+            Self::Library(LibraryError::Unopenable { title, source, .. }) => match source.kind() {
+                io::ErrorKind::NotFound => Trouble::FileGone(title.clone()),
+                _ => Trouble::Unreadable(title.clone()),
+            },
+            Self::Link(error) => of_link(error, None),
+            Self::LinkBroke { title, source } => of_link(source, Some(title)),
+            Self::Media { title, is_endless, source } => of_media(source, title, *is_endless),
+            Self::BrokeOff { title, .. } => Trouble::BrokeOff(title.clone()),
+            Self::Unfinished(_) => Trouble::Internal,
+        };
+        Reply::Failed(trouble, reference)
+    }
+}
+
+/// `title` is what was read when it happened.
+fn of_link(error: &LinkError, title: Option<&Title>) -> Trouble {
+    let broke_off = |host: &str| match title {
+        Some(title) => Trouble::BrokeOff(title.clone()),
+        None => Trouble::LinkUnreachable(Title::new(host)),
+    };
+    match error {
+        LinkError::Unreachable { host, .. } => Trouble::LinkUnreachable(Title::new(host)),
+        LinkError::Refused(Refusal::Private { host }) => Trouble::PrivateAddress(Title::new(host)),
+        LinkError::Refused(Refusal::TooFar | Refusal::NotWeb) => Trouble::LinkAstray,
+        LinkError::Status(status) => Trouble::LinkStatus(*status),
+        LinkError::WebPage => Trouble::WebPage,
+        LinkError::Empty { title } => Trouble::Empty(title.clone()),
+        LinkError::TooBig { size, size_max } => {
+            Trouble::LinkTooBig { size: *size, size_max: *size_max }
+        }
+        LinkError::TooSlow { host } => Trouble::LinkTooSlow(Title::new(host)),
+        LinkError::Endless { host } => Trouble::LinkEndless(Title::new(host)),
+        LinkError::Broken { host, .. } | LinkError::Changed { host } => broke_off(host),
+    }
+}
+
+fn of_media(error: &OpenError, title: &Title, is_endless: bool) -> Trouble {
+    let title = title.clone();
+    match error {
+        OpenError::Empty => Trouble::Empty(title),
+        OpenError::NotAudio | OpenError::NoAudioTrack if is_endless => Trouble::LinkEndless(title),
+        OpenError::NotAudio | OpenError::NoAudioTrack => Trouble::NotAudio(title),
+        OpenError::UnsupportedCodec(codec) => Trouble::UnknownCodec(title, codec.clone()),
+        OpenError::UnsupportedFeature(_)
+        | OpenError::TooManyChannels(_)
+        | OpenError::UnsupportedRate(_) => Trouble::NotAudio(title),
+        OpenError::Truncated | OpenError::Malformed(_) | OpenError::TooMuchHeader => {
+            Trouble::Damaged(title)
+        }
+        OpenError::Io(_) => Trouble::Unreadable(title),
+        // The enum belongs to the library and is open.
+        OpenError::Encoder(_) | _ => Trouble::Internal,
+    }
+}

@@ -1,0 +1,430 @@
+//! Finds a file in the library by what somebody typed.
+//!
+//! The whole name counts first, then the name without its ending, then the words in it; case never
+//! does. Only files in the folders of the settings can be found: links in them are not followed, and
+//! a name is only compared, never used as a path.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use tracing::debug;
+use unicode_normalization::UnicodeNormalization;
+use walkdir::{DirEntry, WalkDir};
+
+use crate::command::{CHOICES_MAX, Title};
+
+/// How deep folders are searched; music is sorted by artist, album and disc.
+const DEPTH_MAX: usize = 16;
+
+/// How many entries are looked at in one search: about a second on a disk that is not cached. What
+/// lies beyond is not found.
+const ENTRIES_MAX: usize = 100_000;
+
+/// The endings of files that words can find, the one to choose first where one piece is there in
+/// several formats: Opus can be sent as it is, and lossless sounds best when encoded anew. Pictures
+/// and texts lie beside music; they are found only by their whole name, and then refused for what
+/// they hold.
+const ENDINGS: &[&str] = &[
+    "opus", "flac", "wav", "wave", "aif", "aiff", "aifc", "caf", "m4a", "m4b", "mp4", "aac", "ogg",
+    "oga", "mp3", "mka", "mkv", "webm",
+];
+
+/// A file of the library.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Its name without the ending.
+    pub(crate) title: Title,
+    /// The open file.
+    pub(crate) file: File,
+}
+
+/// Why there is no file to play.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LibraryError {
+    /// The settings name no folder. The operator has to.
+    #[error("the setting `library.folders` is empty")]
+    NoFolders,
+    /// Nothing fits. Other words may.
+    #[error("nothing in the library is called {name:?}")]
+    NotFound {
+        /// What was looked for.
+        name: String,
+    },
+    /// Several files fit equally well. More words help.
+    #[error("{count} files are called {name:?}")]
+    Ambiguous {
+        /// What was looked for.
+        name: String,
+        /// The first few of them, in order.
+        titles: Vec<Title>,
+        /// All of them.
+        count: usize,
+    },
+    /// The file was found and cannot be opened: gone since, or not ours to read.
+    #[error("cannot open {}", .path.display())]
+    Unopenable {
+        /// Its title.
+        title: Title,
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No folder of the library can be read. The operator has to look at it.
+    #[error("cannot read the library folder {}", .path.display())]
+    Unreadable {
+        /// The first such folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// How well a file fits, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// Its path below the folder, or its name, with the ending.
+    Whole,
+    /// The same without the ending, and it looks like music.
+    Stem,
+    /// The same, and it looks like something else.
+    OtherStem,
+    /// All words are in its path, and it looks like music.
+    Words,
+}
+
+/// Finds a file and opens it. Blocking: it reads folders.
+///
+/// # Errors
+/// [`LibraryError`] says whether other words, or the operator, can help.
+pub(crate) fn find(folders: &[PathBuf], name: &str) -> Result<Found, LibraryError> {
+    if folders.is_empty() {
+        return Err(LibraryError::NoFolders);
+    }
+    let query = Query::new(name);
+    let mut best = Best::default();
+    let mut unreadable = Vec::new();
+    let mut budget = ENTRIES_MAX;
+    for folder in folders {
+        if let Err(source) = folder.read_dir() {
+            debug!(folder = %folder.display(), error = %source, "cannot read a library folder");
+            unreadable.push(LibraryError::Unreadable { path: folder.clone(), source });
+            continue;
+        }
+        for file in files(folder, &mut budget) {
+            let below = file.strip_prefix(folder).unwrap_or(&file);
+            if let Some(fit) = query.fit(below) {
+                best.offer(fit, Candidate { below: below.to_owned(), path: file });
+            }
+        }
+    }
+    if unreadable.len() == folders.len() {
+        return Err(unreadable.swap_remove(0));
+    }
+    open(best.only(name)?)
+}
+
+/// The files in a folder and the folders in it, as far as the budget of entries reaches. Hidden ones
+/// and links are left out.
+fn files(folder: &Path, budget: &mut usize) -> impl Iterator<Item = PathBuf> {
+    let is_shown = |entry: &DirEntry| {
+        entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
+    };
+    WalkDir::new(folder)
+        .max_depth(DEPTH_MAX)
+        .follow_links(false)
+        .into_iter()
+        .filter_entry(is_shown)
+        .take_while(move |_| {
+            let is_within = *budget > 0;
+            *budget = budget.saturating_sub(1);
+            is_within
+        })
+        .filter_map(|entry| match entry {
+            Ok(entry) => entry.file_type().is_file().then(|| entry.into_path()),
+            Err(error) => {
+                debug!(%error, "passing over a part of the library");
+                None
+            }
+        })
+}
+
+fn open(found: Candidate) -> Result<Found, LibraryError> {
+    let title = found.title();
+    match File::open(&found.path) {
+        Ok(file) => Ok(Found { title, file }),
+        Err(source) => Err(LibraryError::Unopenable { title, path: found.path, source }),
+    }
+}
+
+/// What somebody typed, ready to be compared.
+struct Query {
+    whole: String,
+    words: Vec<String>,
+}
+
+impl Query {
+    fn new(name: &str) -> Self {
+        let whole = folded(name.trim());
+        let words = words(&whole).map(str::to_owned).collect();
+        Self { whole, words }
+    }
+
+    /// How well a file fits, by its path below the library folder.
+    fn fit(&self, below: &Path) -> Option<Fit> {
+        let path = folded(&below.to_string_lossy());
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        if [path.as_str(), name].contains(&self.whole.as_str()) {
+            return Some(Fit::Whole);
+        }
+        let is_music = rank(below).is_some();
+        if [without_ending(&path), without_ending(name)].contains(&self.whole.as_str()) {
+            return Some(if is_music { Fit::Stem } else { Fit::OtherStem });
+        }
+        let has_all = || {
+            let there: Vec<_> = words(without_ending(&path)).collect();
+            self.words.iter().all(|word| there.iter().any(|there| there.contains(word.as_str())))
+        };
+        (is_music && !self.words.is_empty() && has_all()).then_some(Fit::Words)
+    }
+}
+
+/// Text in which case does not count, nor whether an accent is a character of its own: file names
+/// from macOS have them apart.
+fn folded(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase()
+}
+
+/// Where a file's ending stands among those of music.
+fn rank(path: &Path) -> Option<usize> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    ENDINGS.iter().position(|known| *known == ending)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+fn without_ending(path: &str) -> &str {
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    match path[name..].rfind('.') {
+        Some(dot) if dot > 0 => &path[..name + dot],
+        _ => path,
+    }
+}
+
+/// A file that fits.
+#[derive(Debug)]
+struct Candidate {
+    below: PathBuf,
+    path: PathBuf,
+}
+
+impl Candidate {
+    /// The file's name without its ending.
+    fn title(&self) -> Title {
+        Title::new(&self.below.file_stem().unwrap_or_default().to_string_lossy())
+    }
+}
+
+/// The files that fit best so far.
+#[derive(Debug, Default)]
+struct Best {
+    fit: Option<Fit>,
+    candidates: Vec<Candidate>,
+}
+
+impl Best {
+    fn offer(&mut self, fit: Fit, candidate: Candidate) {
+        match self.fit {
+            Some(best) if best < fit => return,
+            Some(best) if best == fit => {}
+            _ => self.candidates.clear(),
+        }
+        self.fit = Some(fit);
+        self.candidates.push(candidate);
+    }
+
+    /// Of files that differ in nothing but their ending, keeps the one to choose: they are one piece.
+    fn keep_one_format(&mut self) {
+        self.candidates.sort_by_cached_key(|found| {
+            (found.path.with_extension(""), rank(&found.path).unwrap_or(ENDINGS.len()))
+        });
+        self.candidates.dedup_by_key(|found| found.path.with_extension(""));
+    }
+
+    /// The one that fits best.
+    fn only(mut self, name: &str) -> Result<Candidate, LibraryError> {
+        let name = name.to_owned();
+        self.keep_one_format();
+        match self.candidates.len() {
+            0 => Err(LibraryError::NotFound { name }),
+            1 => Ok(self.candidates.swap_remove(0)),
+            count => {
+                let shown = self.candidates.iter().take(CHOICES_MAX);
+                let titles = shown.map(|found| Title::new(&found.below.to_string_lossy()));
+                Err(LibraryError::Ambiguous { name, titles: titles.collect(), count })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Read};
+
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const FILES: &[&str] = &[
+        "Tones.flac",
+        "notes.txt",
+        "Bach/Toccata in D minor.ogg",
+        "Bach/Air.mp3",
+        "Bach/cover.jpg",
+        "Others/AIR.opus",
+        "Others/Cafe\u{301} del Mar.m4a",
+        "Others/cover.flac",
+        ".hidden/secret.mp3",
+    ];
+
+    #[test]
+    fn a_name_is_found_without_regard_to_case_or_ending() {
+        for name in ["Tones.flac", "tones", "TONES.FLAC", " tones "] {
+            assert_eq!(found(FILES, name).unwrap(), "Tones.flac", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_below_the_folder_tells_equal_names_apart() {
+        assert_eq!(found(FILES, "bach/air").unwrap(), "Bach/Air.mp3");
+        assert_eq!(found(FILES, "air.opus").unwrap(), "Others/AIR.opus");
+    }
+
+    #[test]
+    fn words_suffice_in_any_order() {
+        for name in ["toccata", "minor toccata", "bach tocc", "Toccata, in D-minor"] {
+            assert_eq!(found(FILES, name).unwrap(), "Bach/Toccata in D minor.ogg", "{name}");
+        }
+    }
+
+    #[test]
+    fn an_accent_is_the_same_however_it_is_written() {
+        assert_eq!(found(FILES, "café").unwrap(), "Others/Cafe\u{301} del Mar.m4a");
+    }
+
+    #[test]
+    fn music_goes_before_its_cover() {
+        assert_eq!(found(FILES, "cover").unwrap(), "Others/cover.flac");
+        assert_eq!(found(FILES, "cover.jpg").unwrap(), "Bach/cover.jpg");
+        assert_eq!(found(FILES, "notes").unwrap(), "notes.txt");
+    }
+
+    #[test]
+    fn a_piece_in_several_formats_is_one_piece() {
+        let files = ["a/tones.mp3", "a/tones.FLAC", "a/tones.wav"];
+        assert_eq!(found(&files, "tones").unwrap(), "a/tones.FLAC");
+        assert_eq!(found(&files, "tones.mp3").unwrap(), "a/tones.mp3");
+    }
+
+    #[test]
+    fn several_that_fit_are_listed() {
+        let error = found(FILES, "air").unwrap_err();
+        let LibraryError::Ambiguous { titles, count, .. } = error else { panic!("{error}") };
+        assert_eq!(titles, ["Bach/Air.mp3", "Others/AIR.opus"].map(Title::new));
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn of_very_many_that_fit_five_are_listed() {
+        let names: Vec<_> = (0..20).map(|n| format!("song {n:02}.mp3")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let error = found(&names, "song").unwrap_err();
+        let LibraryError::Ambiguous { titles, count, .. } = error else { panic!("{error}") };
+        assert_eq!((titles.len(), count), (5, 20));
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_found() {
+        let outside = library(&["secret.mp3"]);
+        let inside = library(FILES);
+        let secret = outside.path().join("secret.mp3");
+        std::os::unix::fs::symlink(&secret, inside.path().join("link.mp3")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), inside.path().join("folder")).unwrap();
+        let folders = [inside.path().to_owned()];
+        let up = format!("../{}/secret.mp3", outside.path().file_name().unwrap().display());
+        for name in
+            ["secret", "link", "link.mp3", "folder/secret.mp3", &up, secret.to_str().unwrap()]
+        {
+            let result = find(&folders, name);
+            assert!(matches!(result, Err(LibraryError::NotFound { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_found() {
+        for name in ["bach", "nothing", "", ".", "..", "/", "*"] {
+            let result = found(&["Bach/x.mp3", "y.mp3"], name);
+            let expected_words = matches!(name, "bach");
+            assert_eq!(result.is_ok(), expected_words, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_library_that_is_not_there_is_told_from_one_without_the_file() {
+        let missing = PathBuf::from("/nonexistent/music");
+        let result = find(std::slice::from_ref(&missing), "x");
+        assert!(matches!(result, Err(LibraryError::Unreadable { path, .. }) if path == missing));
+        let there = library(FILES);
+        let result = find(&[missing, there.path().to_owned()], "tones");
+        assert!(result.is_ok());
+        assert!(matches!(find(&[], "x"), Err(LibraryError::NoFolders)));
+    }
+
+    #[test]
+    fn the_walk_ends_with_its_budget() {
+        let folder = library(FILES);
+        let mut budget = 3;
+        assert!(files(folder.path(), &mut budget).count() <= 3);
+        assert_eq!(budget, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_compared_without_panic(name in any::<String>(), path in any::<String>()) {
+            Query::new(&name).fit(Path::new(&path));
+        }
+
+        #[test]
+        fn every_file_is_found_by_its_own_path(path in "[a-zA-Zäß]{1,8}(/[a-z.é]{1,8}){0,2}\\.mp3") {
+            prop_assert_eq!(Query::new(&path).fit(Path::new(&path)), Some(Fit::Whole));
+        }
+    }
+
+    fn library(files: &[&str]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        folder
+    }
+
+    /// What is in the file that was found: its own path.
+    fn found(files: &[&str], name: &str) -> Result<String, LibraryError> {
+        let folder = library(files);
+        find(&[folder.path().to_owned()], name).map(|found| text(found.file))
+    }
+
+    fn text(mut file: File) -> String {
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        text
+    }
+}
