@@ -33,13 +33,20 @@ pub(crate) fn start(settings: &Logging) -> Result<(), LoggingError> {
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
     fn the_default_filter_shows_what_our_crates_do_and_what_worries_others() {
-        let filter: EnvFilter = Logging::default().filter.parse().unwrap();
-        let shown = filter.to_string();
-        assert!(shown.contains("phonograph=info") && shown.contains("warn"), "{shown}");
+        let filter = EnvFilter::try_new(Logging::default().filter).unwrap();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().finish();
+        tracing::subscriber::with_default(log, || {
+            assert!(tracing::enabled!(target: "phonograph_call::driver", Level::INFO));
+            assert!(!tracing::enabled!(target: "phonograph::room", Level::DEBUG));
+            assert!(tracing::enabled!(target: "matrix_sdk", Level::WARN));
+            assert!(!tracing::enabled!(target: "matrix_sdk", Level::INFO));
+        });
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn filled_in() -> Config {
 
 /// The settings of one section, each below its documentation.
 fn body(keys: Keys, least: &Table, shown: &Table) -> String {
-    keys.iter().map(|(key, docs)| comment(docs) + &setting(key, least, shown)).collect()
+    keys.iter().map(|(key, docs)| comment(docs) + setting(key, least, shown).as_str()).collect()
 }
 
 /// `key = value`; a comment unless it belongs to the least that is needed.

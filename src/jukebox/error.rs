@@ -32,7 +32,7 @@ pub(crate) enum PlayError {
     Media {
         /// What was found.
         title: Title,
-        /// Whether it is a link that announced no end.
+        /// Whether it is a link whose end was neither announced nor reached.
         is_endless: bool,
         /// Why.
         source: OpenError,

@@ -9,6 +9,8 @@ mod link;
 mod open;
 mod player;
 mod resolve;
+#[cfg(test)]
+mod server;
 
 pub(crate) use error::PlayError;
 pub(crate) use open::Opened;

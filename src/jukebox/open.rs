@@ -43,10 +43,13 @@ impl Source {
                 let follow = Follow { title: shown.clone(), watch };
                 Ok(Opened { title: shown, reader, player, follow })
             }
-            Err(source) => Err(match watch.failure() {
-                Some(source) => PlayError::LinkBroke { title, source },
-                None => PlayError::Media { title, is_endless, source },
-            }),
+            Err(source) => {
+                if let Some(source) = watch.failure() {
+                    return Err(PlayError::LinkBroke { title, source });
+                }
+                let is_endless = is_endless && !watch.has_ended();
+                Err(PlayError::Media { title, is_endless, source })
+            }
         }
     }
 }
@@ -73,13 +76,20 @@ fn named(found: &Title, artist: Option<&str>, title: Option<&str>) -> Title {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+        time::Duration,
+    };
 
     use super::*;
     use crate::{
         command::{Prefix, Reference, Wanted},
         config::Config,
-        jukebox::Resolver,
+        jukebox::{
+            Resolver,
+            server::{Server, Then, parts},
+        },
     };
 
     #[tokio::test]
@@ -111,6 +121,45 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_link_is_opened_even_if_its_table_of_contents_comes_last() {
+        let file = contents_last(&fs::read(assets().join("tones.m4a")).unwrap());
+        let server = Server::start(move |request| parts(request, &file)).await;
+        let opened = follow(&server, "/tones.m4a").await.unwrap();
+        assert_eq!(opened.player.info().codec, "aac");
+        assert!(server.requests().len() > 1);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_no_music_is_told_in_a_sentence() {
+        let cut = fs::read(assets().join("tones.mp3")).unwrap()[..3000].to_vec();
+        let broken =
+            [&b"HTTP/1.1 200 OK\r\ncontent-length: 90000\r\n\r\n"[..], &cut[..20]].concat();
+        let text = b"HTTP/1.1 200 OK\r\n\r\nDear diary, no music here.";
+        let cases: [(Then, &[u8], &str); 5] = [
+            (Then::Close, text, "“x” is not something I can play."),
+            (
+                Then::Flood,
+                b"HTTP/1.1 200 OK\r\n\r\n",
+                "x sends without end, and I find no music in it.",
+            ),
+            (Then::Listen, b"HTTP/1.1 200 OK\r\n\r\nID3", "127.0.0.1 sends too slowly"),
+            (Then::Close, &broken, "“x” broke off: I couldn't read the rest."),
+            (
+                Then::Listen,
+                b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                "There is nothing at that link (404).",
+            ),
+        ];
+        for (then, answer, expected) in cases {
+            let answer = answer.to_vec();
+            let server = Server::start_and(then, move |_| answer.clone()).await;
+            let error = follow(&server, "/x").await.unwrap_err();
+            let said = error.reply(Reference::random()).text(&Prefix::default());
+            assert!(said.starts_with(expected), "{said}");
+        }
+    }
+
     #[test]
     fn tags_go_before_the_name_of_the_file() {
         let found = Title::new("track 07");
@@ -120,15 +169,49 @@ mod tests {
     }
 
     async fn ask(folder: &Path, name: &str) -> Result<Opened, PlayError> {
-        let mut config = Config::example();
-        config.library.folders = vec![folder.to_owned()];
-        let resolver = Resolver::new(&config).unwrap();
-        let source = resolver.resolve(&Wanted::Name(name.to_owned())).await?;
-        let open = move || source.open(&playback::Config::default());
-        tokio::task::spawn_blocking(open).await.unwrap()
+        open(folder, Wanted::Name(name.to_owned())).await
     }
 
-    fn assets() -> std::path::PathBuf {
+    async fn follow(server: &Server, path: &str) -> Result<Opened, PlayError> {
+        open(Path::new("/nonexistent"), Wanted::Link(server.url(path))).await
+    }
+
+    async fn open(folder: &Path, wanted: Wanted) -> Result<Opened, PlayError> {
+        let mut config = Config::example();
+        config.library.folders = vec![folder.to_owned()];
+        config.links.allow_hosts = vec!["127.0.0.1".to_owned()];
+        config.links.patience = Duration::from_millis(300);
+        let source = resolver(&config).resolve(&wanted).await?;
+        blocking(move || source.open(&playback::Config::default())).await
+    }
+
+    fn resolver(config: &Config) -> Resolver {
+        Resolver::new(config).unwrap()
+    }
+
+    async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        tokio::task::spawn_blocking(work).await.unwrap()
+    }
+
+    fn assets() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/trial")
+    }
+
+    /// Moves the table of contents of an MP4 file (`moov`) behind its sound (`mdat`), as encoders do
+    /// that do not know the length beforehand. ISO/IEC 14496-12 §4.2, §8.7.5.
+    fn contents_last(file: &[u8]) -> Vec<u8> {
+        let number = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
+        let find = |name: &[u8]| file.windows(4).position(|at| at == name).unwrap();
+        let start = find(b"moov") - 4;
+        let len = number(start) as usize;
+        let mut contents = file[start..start + len].to_vec();
+        // Each offset counts from the beginning of the file.
+        let offsets = find(b"stco") + 8;
+        for place in 0..number(offsets) as usize {
+            let at = offsets + 4 + 4 * place;
+            let moved = number(at) - u32::try_from(len).unwrap();
+            contents[at - start..][..4].copy_from_slice(&moved.to_be_bytes());
+        }
+        [&file[..start], &file[start + len..], &contents].concat()
     }
 }

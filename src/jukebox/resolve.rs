@@ -28,6 +28,7 @@ pub(crate) struct Source {
     pub(super) media: Box<dyn MediaSource>,
     /// Of a link.
     pub(super) watch: Watch,
+    /// Whether it announced no end.
     pub(super) is_endless: bool,
 }
 

@@ -83,7 +83,8 @@ impl LinkError {
         } else if error.is_timeout() && !error.is_connect() {
             Self::TooSlow { host }
         } else {
-            Self::Unreachable { host, source: error }
+            // The link may hold a secret in its query, which the error would print.
+            Self::Unreachable { host, source: error.without_url() }
         }
     }
 }

@@ -62,6 +62,7 @@ pub(crate) struct Watch(Arc<Watched>);
 #[derive(Debug, Default)]
 struct Watched {
     is_music: AtomicBool,
+    has_ended: AtomicBool,
     failure: OnceLock<Arc<LinkError>>,
 }
 
@@ -69,6 +70,11 @@ impl Watch {
     /// Says that the link has turned out to be music: it may take its time from now on.
     pub(crate) fn is_music(&self) {
         self.0.is_music.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the link has given all its bytes once.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.has_ended.load(Ordering::Relaxed)
     }
 
     /// Why the link gives no more bytes, if it failed. Decoders tell less about it, or nothing.
@@ -159,8 +165,13 @@ impl Link {
         }
         match self.runtime.block_on(async { timeout(limit, response.chunk()).await }) {
             Err(_) => Err(self.too_late(self.pace.fault())),
-            Ok(Err(source)) => Err(LinkError::Broken { host: self.host(), source }),
-            Ok(Ok(None)) => Ok(None),
+            Ok(Err(error)) => {
+                Err(LinkError::Broken { host: self.host(), source: error.without_url() })
+            }
+            Ok(Ok(None)) => {
+                self.watch.0.has_ended.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
             Ok(Ok(Some(piece))) => match self.pace.received(piece.len(), start.elapsed()) {
                 Ok(()) => Ok(Some(piece)),
                 Err(fault) => Err(self.too_late(fault)),

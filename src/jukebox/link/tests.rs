@@ -1,19 +1,12 @@
-//! Links against small servers that do what real ones do on bad days.
+//! Links against a server that does what real ones do on bad days.
 
-use std::{
-    io::{self, Read, Seek, SeekFrom},
-    sync::{Arc, Mutex},
-};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use bytesize::ByteSize;
 use phonograph_media::playback::MediaSource;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::{JoinHandle, JoinSet},
-};
 
 use super::*;
+use crate::jukebox::server::{Server, Then, parts, reply};
 
 /// Much shorter than in life, and long for a loopback.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -110,7 +103,7 @@ async fn noise_without_end_is_given_up() {
 
 #[tokio::test]
 async fn a_file_is_searched_where_the_server_sends_parts() {
-    let server = Server::start(parts).await;
+    let server = Server::start(|request| parts(request, &body(0, BODY_LEN))).await;
     let mut link = links().open(&server.url("/x.m4a")).await.unwrap();
     assert!(link.is_seekable());
     let link = blocking(move || {
@@ -133,7 +126,7 @@ async fn a_file_is_searched_where_the_server_sends_parts() {
 
 #[tokio::test]
 async fn a_small_jump_forward_costs_no_request() {
-    let server = Server::start(parts).await;
+    let server = Server::start(|request| parts(request, &body(0, BODY_LEN))).await;
     let mut link = links().open(&server.url("/x.m4a")).await.unwrap();
     blocking(move || {
         let mut four = [0; 4];
@@ -229,28 +222,6 @@ fn body(from: u64, count: u64) -> Vec<u8> {
     (from..from + count).map(|place| (place % 251) as u8 ^ (place >> 10) as u8).collect()
 }
 
-/// Serves `body` as a server with parts does.
-fn parts(request: &str) -> Vec<u8> {
-    let from = request.split("range: bytes=").nth(1).and_then(|rest| rest.split('-').next());
-    match from.map(|from| from.parse::<u64>().unwrap()) {
-        None => reply("accept-ranges: bytes\r\netag: \"1\"\r\n", &body(0, BODY_LEN)),
-        Some(from) => {
-            let body = body(from, BODY_LEN - from);
-            let head = format!(
-                "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\ncontent-range: bytes {from}-{}/{BODY_LEN}\r\n\r\n",
-                body.len(),
-                BODY_LEN - 1
-            );
-            [head.into_bytes(), body].concat()
-        }
-    }
-}
-
-fn reply(headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {}\r\n\r\n", body.len());
-    [head.as_bytes(), body].concat()
-}
-
 fn moved(to: &str) -> Vec<u8> {
     format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n").into_bytes()
 }
@@ -262,85 +233,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 fn read_all(link: &mut Link) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     link.read_to_end(&mut bytes).map(|_| bytes)
-}
-
-/// What a server does after its answer.
-#[derive(Debug, Clone, Copy)]
-enum Then {
-    /// It keeps the connection and takes the next request.
-    Listen,
-    /// It closes the connection.
-    Close,
-    /// It sends zeros without end.
-    Flood,
-}
-
-/// Answers each request with the bytes that a function makes of it.
-struct Server {
-    port: u16,
-    requests: Arc<Mutex<Vec<String>>>,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self::start_and(Then::Listen, answer).await
-    }
-
-    async fn start_and(
-        then: Then,
-        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let requests = Arc::<Mutex<Vec<String>>>::default();
-        let (answer, seen) = (Arc::new(answer), Arc::clone(&requests));
-        let task = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
-                connections.spawn(async move {
-                    // Clients hang up when they have heard enough.
-                    drop(serve(stream, then, answer.as_ref(), &seen).await);
-                });
-            }
-        });
-        Self { port, requests, task }
-    }
-
-    fn url(&self, path: &str) -> Url {
-        format!("http://127.0.0.1:{}{path}", self.port).parse().unwrap()
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
-
-    async fn stop(self) {
-        self.task.abort();
-        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
-    }
-}
-
-async fn serve(
-    mut stream: TcpStream,
-    then: Then,
-    answer: &(impl Fn(&str) -> Vec<u8> + Sync),
-    seen: &Mutex<Vec<String>>,
-) -> io::Result<()> {
-    loop {
-        let mut request = String::new();
-        while !request.ends_with("\r\n\r\n") {
-            request.push(char::from(stream.read_u8().await?));
-        }
-        seen.lock().unwrap().push(request.clone());
-        stream.write_all(&answer(&request)).await?;
-        match then {
-            Then::Listen => {}
-            Then::Close => return stream.shutdown().await,
-            Then::Flood => loop {
-                stream.write_all(&[0; 1 << 12]).await?;
-            },
-        }
-    }
 }
