@@ -136,8 +136,10 @@ fn be_the_parent() -> ! {
     wait_until("it is deaf", || deaf.tail() == "deaf");
     frozen.freeze().expect("it can be frozen");
     let ids = [&polite, &deaf, &frozen].map(|server| server.id().expect("it runs").to_string());
-    println!("\n{} {}", folder.path().display(), ids.join(" "));
-    std::io::stdout().flush().expect("it is told");
+    let mut out = std::io::stdout();
+    // The harness has not ended its own line yet.
+    writeln!(out, "\n{} {}", folder.path().display(), ids.join(" ")).expect("it is told");
+    out.flush().expect("it is told");
     loop {
         std::thread::park();
     }

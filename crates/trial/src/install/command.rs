@@ -32,7 +32,7 @@ impl Run<'_> {
             return Err(Cause::NoProgram { program: self.program.to_owned(), hint: self.hint });
         };
         let line = self.line();
-        step.doing(&line);
+        step.doing(&[self.program, &self.arguments.join(" ")].join(" "));
         // Not in the folder that we are in: a file beside us must not change what is installed.
         let mut child = Command::new(program)
             .args(self.arguments)

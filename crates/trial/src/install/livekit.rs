@@ -28,7 +28,8 @@ pub async fn livekit_server() -> Result<PathBuf, Error> {
     let run = Run {
         program: "go",
         hint: "Go 1.26 or newer builds livekit-server",
-        arguments: &["install", "-trimpath", "-ldflags", "-s -w", &package],
+        // Silent without -v, for minutes.
+        arguments: &["install", "-v", "-trimpath", "-ldflags", "-s -w", &package],
         environment: &[("GOBIN", &folder)],
     };
     make(&entry, &run).await.map_err(|cause| Error { step: name(), line: run.line(), cause })?;

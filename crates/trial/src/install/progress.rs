@@ -64,9 +64,14 @@ impl Step {
 
     fn end(&mut self, how: &str) {
         self.ended = true;
+        let line = format!("{}: {how}", self.name);
         match &self.shown {
-            Shown::Spinner(bar) => bar.finish_with_message(how.to_owned()),
-            Shown::Plain { .. } => say(&format!("{}: {how}", self.name)),
+            Shown::Spinner(bar) => {
+                // A whole line instead of the spinner, so that what is printed next has its own.
+                bar.finish_and_clear();
+                spinners().suspend(|| say(&line));
+            }
+            Shown::Plain { .. } => say(&line),
         }
     }
 }
@@ -80,14 +85,18 @@ impl Drop for Step {
 }
 
 fn spinner(name: &str) -> ProgressBar {
-    static ALL: OnceLock<MultiProgress> = OnceLock::new();
     let style = ProgressStyle::with_template("{spinner} {prefix:32} {elapsed:>4} {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner());
-    let bar = ALL
-        .get_or_init(MultiProgress::new)
-        .add(ProgressBar::new_spinner().with_style(style).with_prefix(name.to_owned()));
+    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(name.to_owned());
+    let bar = spinners().add(bar);
     bar.enable_steady_tick(TICK);
     bar
+}
+
+/// All spinners of this process, which share the terminal's last lines.
+fn spinners() -> &'static MultiProgress {
+    static ALL: OnceLock<MultiProgress> = OnceLock::new();
+    ALL.get_or_init(MultiProgress::new)
 }
 
 /// A plain line. Progress that cannot be shown is no reason to stop.
