@@ -370,7 +370,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_panic(body in any::<String>(), mentions_us: bool, direct: bool) {
+        fn any_text_is_read_without_panic(body: String, mentions_us: bool, direct: bool) {
             let prefix = Prefix::default();
             let how = Addressing { mentions_us, direct, ..addressing(&prefix) };
             parse(&body, &how);

@@ -187,10 +187,12 @@ impl Trouble {
             ),
             Self::Empty(title) => format!("“{title}” is empty: it has 0 bytes. Try another one."),
             Self::NotAudio(title) => format!(
-                "“{title}” is not something I can play. I play MP3, FLAC, Ogg, Opus, WAV, AIFF and AAC."
+                "“{title}” is not something I can play. I play MP3, FLAC, Ogg, Opus, WAV, AIFF and \
+                 AAC."
             ),
             Self::UnknownCodec(title, codec) => format!(
-                "I can't decode “{title}”, which is {codec}. I play MP3, FLAC, Ogg, Opus, WAV, AIFF and AAC."
+                "I can't decode “{title}”, which is {codec}. I play MP3, FLAC, Ogg, Opus, WAV, \
+                 AIFF and AAC."
             ),
             Self::Damaged(title) => {
                 format!("“{title}” is damaged or cut off, so I can't play it. Try another copy.")
@@ -206,19 +208,22 @@ impl Trouble {
                 format!("{host} sends too slowly to listen to. Try again later, or another link.")
             }
             Self::LinkEndless(host) => format!(
-                "{host} sends without end, and I find no music in it. Try a link to a file or a stream."
+                "{host} sends without end, and I find no music in it. Try a link to a file or a \
+                 stream."
             ),
             Self::WebPage => "That link leads to a web page, not to music. I need the address of \
                               the file or the stream itself."
                 .to_owned(),
             Self::PrivateAddress(host) => format!(
-                "I don't open {host}, because it is in a private network. Whoever runs me can allow it."
+                "I don't open {host}, because it is in a private network. Whoever runs me can \
+                 allow it."
             ),
             Self::LinkAstray => "That link leads on to too many others, or out of the web. Try the \
                                  address where it ends."
                 .to_owned(),
             Self::LinkTooBig { size, size_max } => format!(
-                "That file is too big: it has {size}, and I take up to {size_max}. Try a smaller one."
+                "That file is too big: it has {size}, and I take up to {size_max}. Try a smaller \
+                 one."
             ),
             Self::NoTransport => "I can't join, because no call server is announced. Start the \
                                   call yourself, or ask whoever runs the homeserver or me to set one."

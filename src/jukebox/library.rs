@@ -401,7 +401,7 @@ mod tests {
         }
 
         #[test]
-        fn every_file_is_found_by_its_own_path(path in "[a-zA-Zäß]{1,8}(/[a-z.é]{1,8}){0,2}\\.mp3") {
+        fn a_file_is_found_by_its_path(path in "[a-zA-Zäß]{1,8}(/[a-z.é]{1,8}){0,2}\\.mp3") {
             prop_assert_eq!(Query::new(&path).fit(Path::new(&path)), Some(Fit::Whole));
         }
     }

@@ -15,4 +15,4 @@ mod server;
 pub(crate) use error::PlayError;
 pub(crate) use open::Opened;
 pub(crate) use player::{Ended, Playback};
-pub(crate) use resolve::{Resolver, Source};
+pub(crate) use resolve::Resolver;

@@ -61,13 +61,6 @@ impl Resolver {
     }
 }
 
-impl Source {
-    /// What it is called where it was found.
-    pub(crate) fn title(&self) -> &Title {
-        &self.title
-    }
-}
-
 impl From<library::Found> for Source {
     fn from(found: library::Found) -> Self {
         Self {
