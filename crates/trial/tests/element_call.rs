@@ -1,24 +1,19 @@
 //! Element Call with itself: that people of a trial hear each other through the real servers, before
 //! anything is said about the bot.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use phonograph_trial::browser::{Account, Browser, Options, Web};
 use phonograph_trial::homeserver::NewRoom;
-use phonograph_trial::install;
 use phonograph_trial::person::{Call, Microphone, Person, Shown};
-use phonograph_trial::stack::{self, Stack};
+use phonograph_trial::stack::Options;
+use phonograph_trial::stage::{Stage, WITHIN};
 use serde_json::Value;
-
-/// For what takes a second or two, and longer on a machine that builds something beside it.
-const WITHIN: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_element_calls_hear_each_other() -> Result<()> {
-    let stage = Stage::set().await?;
-    let browsers = tokio::try_join!(stage.browser(440), stage.browser(660))?;
+    let stage = Stage::set(Options::default()).await?;
+    let browsers = tokio::try_join!(stage.browser(tone(440)), stage.browser(tone(660)))?;
     let alice = stage.person("alice", &browsers.0).await?;
     let bob = stage.person("bob", &browsers.1).await?;
     let room = room_of(&alice, &bob).await?;
@@ -44,8 +39,8 @@ async fn two_element_calls_hear_each_other() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_one_click_away_from_the_call() -> Result<()> {
-    let stage = Stage::set().await?;
-    let browser = stage.browser(440).await?;
+    let stage = Stage::set(Options::default()).await?;
+    let browser = stage.browser(tone(440)).await?;
     let alice = stage.person("alice", &browser).await?;
     let guest = stage.account("guest").await?;
     let guest_id = format!("@guest:{}", stage.stack.homeserver().server_name());
@@ -68,8 +63,8 @@ async fn a_link_is_one_click_away_from_the_call() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_types_in_an_encrypted_room_the_other_reads() -> Result<()> {
-    let stage = Stage::set().await?;
-    let browser = stage.browser(440).await?;
+    let stage = Stage::set(Options::default()).await?;
+    let browser = stage.browser(Microphone::Quiet).await?;
     let alice = stage.person("alice", &browser).await?;
     let bob = stage.person("bob", &browser).await?;
     let room = room_of(&alice, &bob).await?;
@@ -82,41 +77,6 @@ async fn what_one_types_in_an_encrypted_room_the_other_reads() -> Result<()> {
     Ok(())
 }
 
-/// The servers, and what browsers are started with.
-struct Stage {
-    stack: Stack,
-    web: Web,
-    chromium: PathBuf,
-}
-
-impl Stage {
-    async fn set() -> Result<Self> {
-        let (chromium, modules) = tokio::try_join!(install::chromium(), install::web())?;
-        let stack = Stack::start(stack::Options::default()).await?;
-        Ok(Self { stack, web: Web::start(&modules).await?, chromium })
-    }
-
-    /// A browser into whose microphone a tone is played.
-    async fn browser(&self, hertz: u32) -> Result<Browser> {
-        let microphone = Microphone::Tone { hertz };
-        Browser::launch(&Options { microphone, ..Options::new(self.chromium.clone()) }).await
-    }
-
-    async fn account(&self, name: &str) -> Result<Account> {
-        let homeserver = self.stack.homeserver();
-        homeserver.register(name, "a password").await?;
-        Ok(Account {
-            homeserver: homeserver.url().to_owned(),
-            user: name.to_owned(),
-            password: "a password".to_owned(),
-        })
-    }
-
-    async fn person(&self, name: &str, browser: &Browser) -> Result<Person> {
-        Person::sign_in(browser, &self.web, self.account(name).await?).await
-    }
-}
-
 /// An encrypted room in which both are.
 async fn room_of(owner: &Person, guest: &Person) -> Result<String> {
     let room = NewRoom { encrypted: true, invite: &[guest.user_id()], ..NewRoom::default() };
@@ -124,6 +84,10 @@ async fn room_of(owner: &Person, guest: &Person) -> Result<String> {
     guest.join_room(&room).await?;
     owner.wait_for_member(&room, guest.user_id(), WITHIN).await?;
     Ok(room)
+}
+
+fn tone(hertz: u32) -> Microphone {
+    Microphone::Tone { hertz }
 }
 
 async fn joined(person: &Person, room: &str) -> Result<Call> {
