@@ -33,6 +33,8 @@ use crate::{end::SfuError, machine, network::Network};
 const OPEN_WITHIN: Duration = Duration::from_secs(7);
 /// A message that cannot be written for that long means a dead connection.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
+/// How long saying goodbye may take: the end of the process waits for it.
+const CLOSE_WITHIN: Duration = Duration::from_millis(300);
 /// Messages that wait for the socket, each way. More than that is a dead connection, or a server
 /// that floods us: either ends it.
 const SIGNALS_MAX: usize = 128;
@@ -196,7 +198,7 @@ impl Link {
                 }
             }
             // Ends quietly also when the server is gone.
-            drop(tokio::time::timeout(WRITE_WITHIN, sink.close()).await);
+            drop(tokio::time::timeout(CLOSE_WITHIN, sink.close()).await);
             end_reading.abort();
         };
         tokio::task::spawn_local(writing.in_current_span());

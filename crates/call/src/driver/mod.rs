@@ -18,7 +18,7 @@ use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
 };
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, debug, debug_span, info_span, warn};
 
 use self::{
     link::{Link, Opened, Received},
@@ -74,12 +74,14 @@ pub(crate) async fn run(setup: Setup) -> EndReason {
 async fn begin(setup: &Setup) -> Result<(Machine, RoomFeed), EndReason> {
     let (matrix, room) = (Arc::clone(&setup.matrix), setup.config.room.clone());
     let fallback = setup.config.fallback_transport.clone();
-    let found = setup.control.spawn(async move {
+    let span = tracing::Span::current();
+    let found = async move {
         tokio::try_join!(
-            async { matrix.attach(&room).await.map_err(EndReason::Matrix) },
-            discover(matrix.as_ref(), fallback),
+            timed("read the room", async { matrix.attach(&room).await.map_err(EndReason::Matrix) }),
+            timed("find the transport", discover(matrix.as_ref(), fallback)),
         )
-    });
+    };
+    let found = setup.control.spawn(found.instrument(span));
     let (feed, service) = found.await.map_err(|_ended| EndReason::Aborted)??;
     let state = feed.state.borrow().clone();
     if !state.power.suffices() {
@@ -132,6 +134,19 @@ fn now() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
     Now { instant: Instant::now(), wall: Timestamp::from_millis(millis) }
+}
+
+/// Runs a step in a span of its own, and says how long it took.
+fn timed<F: Future>(step: &'static str, work: F) -> impl Future<Output = F::Output> {
+    let span = debug_span!("step", step);
+    let began = Instant::now();
+    async move {
+        let done = work.await;
+        let took_ms = began.elapsed().as_secs_f64() * 1000.0;
+        debug!(step, took_ms, "done");
+        done
+    }
+    .instrument(span)
 }
 
 /// What a task that was begun for the machine came back with.
@@ -306,9 +321,10 @@ impl Driver {
 
     fn request(&mut self, id: RequestId, request: Request) {
         let (matrix, room) = (Arc::clone(&self.setup.matrix), self.setup.config.room.clone());
-        let span = info_span!("request", kind = request.kind());
-        let answer = async move { Done::Request(id, matrix.perform(&room, request).await) };
-        self.tasks.spawn_on(answer.instrument(span), &self.setup.control);
+        let step = timed(request.kind(), async move {
+            Done::Request(id, matrix.perform(&room, request).await)
+        });
+        self.tasks.spawn_on(step, &self.setup.control);
     }
 
     fn ask(&mut self) {
@@ -320,14 +336,18 @@ impl Driver {
             let token = matrix.openid_token().await.map_err(TokenError::OpenId)?;
             network.grant(&service, (&room, &device), &token).await
         };
-        let answer = async move { Done::Grant(grant.await) };
-        self.tasks.spawn_on(answer.instrument(info_span!("token")), &self.setup.control);
+        let step = timed("ask the token service", async move { Done::Grant(grant.await) });
+        self.tasks.spawn_on(step, &self.setup.control);
     }
 
     fn open(&mut self, grant: Grant) {
         let network = Arc::clone(&self.setup.network);
-        let open = async move { Done::Open(link::open(&network, &grant).await) };
-        self.tasks.spawn_local(open.instrument(info_span!("open")));
+        let step =
+            timed(
+                "open the sockets",
+                async move { Done::Open(link::open(&network, &grant).await) },
+            );
+        self.tasks.spawn_local(step);
     }
 
     fn tell(&self, event: Event) {

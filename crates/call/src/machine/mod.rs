@@ -111,6 +111,8 @@ struct Up {
     url: String,
     connection: Connection,
     track: TrackId,
+    /// When the sockets were open.
+    opened: Instant,
     /// When the connection wants to be called.
     timeout: Instant,
     /// Until when a source waits for an audience, once the path is up.
@@ -265,8 +267,9 @@ impl Machine {
             muted: !self.playing,
         });
         let track = track.expect("a new connection takes its first track");
-        let timeout = now.instant;
-        self.link = Link::Up(Box::new(Up { url, connection, track, timeout, hold_until: None }));
+        let opened = now.instant;
+        let up = Up { url, connection, track, opened, timeout: opened, hold_until: None };
+        self.link = Link::Up(Box::new(up));
         self.drain_link(now);
     }
 
@@ -509,6 +512,8 @@ impl Machine {
             Said::Connected => {
                 let Link::Up(up) = &mut self.link else { return };
                 up.hold_until = Some(now.instant + AUDIENCE_WITHIN);
+                let took_ms = now.instant.duration_since(up.opened).as_secs_f64() * 1000.0;
+                debug!(step = "connect the media path", took_ms, "done");
                 self.retry.succeed();
                 if self.announced {
                     self.emit(Event::Connected(true));

@@ -1,1 +1,262 @@
+//! The decisions in virtual time. The connection itself is held to a server in `phonograph-livekit`.
 
+use std::collections::BTreeSet;
+
+use phonograph_matrixrtc::{
+    DelayId, DeviceId, EventId, Identity, RawStateEvent, Timestamp, UserId,
+};
+use serde_json::json;
+
+use super::*;
+
+const ME: &str = "@bot:x";
+
+struct Bed {
+    machine: Machine,
+    now: Now,
+    asked: usize,
+    opened: usize,
+    requests: Vec<Request>,
+    ended: Option<EndReason>,
+    events: Vec<Event>,
+    /// What Matrix answers to a membership.
+    membership: Result<(), RequestError>,
+}
+
+fn state(encrypted: bool, others: &[&str]) -> RoomState {
+    let membership = |user: &&str| {
+        RawStateEvent::from(json!({
+            "type": "org.matrix.msc3401.call.member", "sender": user,
+            "state_key": format!("_{user}_D_m.call"), "event_id": format!("${user}"),
+            "origin_server_ts": 1_000_000,
+            "content": {
+                "application": "m.call", "call_id": "", "scope": "m.room", "device_id": "D",
+                "expires": 14_400_000, "membershipID": format!("{user}:D"),
+                "focus_active": { "type": "livekit", "focus_selection": "multi_sfu" },
+                "foci_preferred": [{ "type": "livekit", "livekit_service_url": "https://t" }],
+            },
+        }))
+    };
+    RoomState {
+        memberships: others.iter().map(membership).collect(),
+        joined: others.iter().map(|user| UserId::from(*user)).collect::<BTreeSet<_>>(),
+        encrypted,
+        version: "11".to_owned(),
+        power: Power { have: 0, need: 0 },
+    }
+}
+
+impl Bed {
+    fn new(state: RoomState) -> Self {
+        Self::with(state, Ok(()))
+    }
+
+    /// At a homeserver that answers so to a membership.
+    fn with(state: RoomState, membership: Result<(), RequestError>) -> Self {
+        let now = Now { instant: Instant::now(), wall: Timestamp::from_millis(1_000_000) };
+        let setup = Setup {
+            me: Member { user: UserId::from(ME), device: DeviceId::from("D") },
+            room: RoomId::from("!r:x"),
+            state,
+            service: ServiceUrl::from("https://t"),
+            last_key_index: None,
+            seed: Seed { session: [1; 32], nonce: [2; 12], jitter: [3; 32] },
+        };
+        let mut bed = Self {
+            machine: Machine::new(setup, now),
+            now,
+            asked: 0,
+            opened: 0,
+            requests: Vec::new(),
+            ended: None,
+            events: Vec::new(),
+            membership,
+        };
+        bed.machine.join(now);
+        bed.drain();
+        bed
+    }
+
+    /// Carries out what the machine wants, as a willing homeserver would.
+    fn drain(&mut self) {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Request(id, request) => {
+                    let answer = self.answer(&request);
+                    self.requests.push(request);
+                    self.machine.handle_response(id, answer, self.now);
+                }
+                Action::Ask => self.asked += 1,
+                Action::Open(_) => self.opened += 1,
+                Action::Event(event) => self.events.push(event),
+                Action::End(reason) => self.ended = Some(reason),
+                Action::Signal(_) | Action::Datagram(_) | Action::Close => {}
+            }
+        }
+    }
+
+    fn answer(&self, request: &Request) -> Result<Response, RequestError> {
+        match request {
+            Request::ListDelayedEvents => Ok(Response::DelayedEvents(Vec::new())),
+            Request::ScheduleLeave { .. } => Ok(Response::Scheduled(DelayId::from("d"))),
+            Request::SendMembership { .. } => {
+                self.membership.clone().map(|()| Response::Sent(EventId::from("$1")))
+            }
+            Request::SendKey { .. } => Ok(Response::KeySent { unserved: Vec::new() }),
+            Request::RestartLeave(_) | Request::CancelLeave(_) | Request::SendLeaveNow(_) => {
+                Ok(Response::Done)
+            }
+        }
+    }
+
+    fn grant(&mut self, answer: Result<Grant, TokenError>) {
+        self.machine.handle_grant(answer, self.now);
+        self.drain();
+    }
+
+    fn refuse(&mut self, status: u16) {
+        self.grant(Err(TokenError::Answer { status, errcode: None }));
+    }
+
+    fn accept(&mut self) {
+        self.grant(Ok(Grant {
+            url: "ws://sfu".to_owned(),
+            token: "t".to_owned(),
+            identity: Identity::from("@bot:x:D"),
+            room: "r".to_owned(),
+            expires_at: Timestamp::from_millis(9_000_000),
+        }));
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        let end = self.now.instant + duration;
+        while let Some(at) = self.machine.poll_timeout(self.now).filter(|at| *at <= end) {
+            let step = at.saturating_duration_since(self.now.instant);
+            self.now = Now { instant: self.now.instant + step, wall: self.now.wall.plus(step) };
+            self.machine.handle_timeout(self.now);
+            self.drain();
+        }
+        let rest = end.saturating_duration_since(self.now.instant);
+        self.now = Now { instant: end, wall: self.now.wall.plus(rest) };
+    }
+}
+
+#[test]
+fn membership_and_token_are_asked_for_at_once() {
+    let bed = Bed::new(state(false, &[]));
+    assert_eq!(bed.asked, 1);
+    assert!(bed.requests.iter().any(|request| matches!(request, Request::SendMembership { .. })));
+}
+
+#[test]
+fn in_an_encrypted_room_the_key_goes_to_everybody_there() {
+    let bed = Bed::new(state(true, &["@ann:x"]));
+    let targets = bed.requests.iter().find_map(|request| match request {
+        Request::SendKey { targets, .. } => Some(targets),
+        _ => None,
+    });
+    assert_eq!(targets.map(|targets| targets[0].user.as_str()), Some("@ann:x"));
+    assert!(bed.events.iter().any(|event| matches!(event, Event::KeyIndex(0))));
+}
+
+#[test]
+fn in_a_clear_room_there_is_no_key() {
+    let bed = Bed::new(state(false, &["@ann:x"]));
+    assert!(!bed.requests.iter().any(|request| matches!(request, Request::SendKey { .. })));
+}
+
+#[test]
+fn a_refusal_of_the_token_service_ends_the_call_after_leaving() {
+    let mut bed = Bed::new(state(false, &[]));
+    bed.refuse(403);
+    assert!(matches!(bed.ended, Some(EndReason::TokenService(_))), "{:?}", bed.ended);
+    assert!(matches!(bed.requests.last(), Some(Request::SendLeaveNow(_))), "{:?}", bed.requests);
+}
+
+#[test]
+fn an_openid_token_that_is_not_believed_is_renewed_once() {
+    let mut bed = Bed::new(state(false, &[]));
+    bed.refuse(401);
+    assert_eq!((bed.asked, bed.ended.is_some()), (2, false));
+    bed.refuse(401);
+    assert!(matches!(bed.ended, Some(EndReason::TokenService(_))));
+}
+
+#[test]
+fn a_token_service_that_is_not_well_is_asked_three_times() {
+    let mut bed = Bed::new(state(false, &[]));
+    for asked in 1..=3 {
+        assert_eq!((bed.asked, bed.ended.is_some()), (asked, false));
+        bed.refuse(503);
+        bed.pass(Duration::from_secs(4));
+    }
+    assert!(matches!(bed.ended, Some(EndReason::TokenService(_))));
+}
+
+#[test]
+fn an_sfu_that_cannot_be_reached_is_tried_three_times_with_new_tokens() {
+    let mut bed = Bed::new(state(false, &[]));
+    for opened in 1..=3 {
+        bed.accept();
+        assert_eq!(bed.opened, opened);
+        bed.machine.handle_open_failure(SfuError::Unreachable("no".to_owned()), bed.now);
+        bed.drain();
+        bed.pass(Duration::from_secs(4));
+    }
+    assert!(matches!(&bed.ended, Some(EndReason::Sfu { url, .. }) if url == "ws://sfu"));
+}
+
+#[test]
+fn a_membership_that_is_not_allowed_names_the_power_level() {
+    let power = Power { have: 0, need: 50 };
+    let state = RoomState { power, ..state(false, &[]) };
+    let bed = Bed::with(state, Err(RequestError::Forbidden));
+    let named = match &bed.ended {
+        Some(EndReason::NotAllowed { power }) => Some(*power),
+        _ => None,
+    };
+    assert_eq!(named, Some(power), "{:?}", bed.ended);
+}
+
+#[test]
+fn leaving_sends_the_held_leave_and_ends() {
+    let mut bed = Bed::new(state(false, &[]));
+    bed.machine.leave(bed.now);
+    bed.drain();
+    assert!(matches!(bed.requests.last(), Some(Request::SendLeaveNow(_))));
+    assert!(matches!(bed.ended, Some(EndReason::Left)));
+}
+
+#[test]
+fn a_room_that_becomes_encrypted_gets_no_further_clear_frame() {
+    let mut bed = Bed::new(state(false, &[]));
+    bed.machine.handle_room_state(state(true, &[]), bed.now);
+    bed.drain();
+    assert!(matches!(bed.ended, Some(EndReason::NowEncrypted)));
+    assert!(!bed.machine.may_send(bed.now));
+}
+
+#[test]
+fn who_comes_and_goes_is_counted() {
+    let mut bed = Bed::new(state(false, &["@ann:x"]));
+    bed.machine.handle_room_state(state(false, &["@ann:x", "@bob:x"]), bed.now);
+    bed.machine.handle_room_state(state(false, &[]), bed.now);
+    bed.drain();
+    let counts: Vec<usize> = bed
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Others(others) => Some(*others),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(counts, [1, 2, 0]);
+}
+
+#[test]
+fn nothing_is_sent_before_there_is_a_path() {
+    let mut bed = Bed::new(state(true, &[]));
+    assert!(!bed.machine.may_send(bed.now));
+    bed.machine.send(&[1], 0, Level::Silent, bed.now);
+    assert!(bed.machine.poll_action().is_none());
+}
