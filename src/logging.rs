@@ -1,6 +1,9 @@
 //! The log: what the operator reads. It goes to standard error.
 
-use std::{error::Error, io};
+use std::{
+    error::Error,
+    io::{self, IsTerminal},
+};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
@@ -23,7 +26,10 @@ pub(crate) enum LoggingError {
 /// [`LoggingError`] if the filter cannot be read, or at a second call.
 pub(crate) fn start(settings: &Logging) -> Result<(), LoggingError> {
     let filter = EnvFilter::try_new(&settings.filter).map_err(LoggingError::Filter)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     match settings.format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
@@ -46,6 +52,7 @@ mod tests {
             assert!(!tracing::enabled!(target: "phonograph::room", Level::DEBUG));
             assert!(tracing::enabled!(target: "matrix_sdk", Level::WARN));
             assert!(!tracing::enabled!(target: "matrix_sdk", Level::INFO));
+            assert!(!tracing::enabled!(target: "matrix_sdk::http_client", Level::ERROR));
         });
     }
 

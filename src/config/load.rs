@@ -12,6 +12,9 @@ use super::{Config, all_keys, secret::CredentialsError};
 /// What the names of settings in the environment begin with.
 const PREFIX: &str = "PHONOGRAPH";
 
+/// How like a setting outside the sections a variable has to be to be taken for one: a slip or two.
+const LIKENESS_MIN: f64 = 0.85;
+
 /// Why the settings cannot be used; the operator has to change them.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
@@ -35,12 +38,12 @@ pub(crate) enum LoadError {
     #[error("the environment cannot be read")]
     Environment(#[source] ConfigError),
     /// A key that does not exist.
-    #[error("unknown setting {name}{}", suggestion(.closest.as_deref()))]
+    #[error("unknown setting {name}: did you mean `{closest}`?")]
     UnknownKey {
         /// The key and where it is.
         name: String,
         /// What may be meant.
-        closest: Option<String>,
+        closest: String,
     },
     /// A key that has to be there is not.
     #[error("the setting `{key}` is missing in {}", .path.display())]
@@ -63,10 +66,6 @@ pub(crate) enum LoadError {
     Credentials(#[from] CredentialsError),
 }
 
-fn suggestion(closest: Option<&str>) -> String {
-    closest.map(|key| format!(": did you mean `{key}`?")).unwrap_or_default()
-}
-
 /// Reads the settings from a file, then from the environment, which wins.
 ///
 /// # Errors
@@ -84,7 +83,7 @@ pub(crate) fn load(
 
     for key in flat_keys(&in_file).into_iter().chain(variables.keys.keys().cloned()) {
         if !all_keys().any(|known| known == key) {
-            let closest = closest(&key);
+            let (_, closest) = closest(&key);
             return Err(LoadError::UnknownKey { name: variables.name(&key, path), closest });
         }
     }
@@ -112,7 +111,7 @@ impl Variables {
         let start = format!("{PREFIX}_");
         let ours = environment.into_iter().filter(|(name, _)| {
             let key = name.strip_prefix(&start).map(str::to_lowercase);
-            key.is_some_and(|key| key.contains("__") || closest(&key).is_some())
+            key.is_some_and(|key| key.contains("__") || closest(&key).0 > LIKENESS_MIN)
         });
         let source = Environment::with_prefix(PREFIX)
             .prefix_separator("_")
@@ -152,20 +151,20 @@ fn flat_keys(table: &Map<String, Value>) -> Vec<String> {
     keys
 }
 
-/// The key that may be meant by one that does not exist: right but in another section, or spelt
-/// nearly like it.
-fn closest(key: &str) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().map(str::to_owned).unwrap_or_default();
-    all_keys()
-        .map(|known| {
-            let whole = strsim::damerau_levenshtein(key, &known);
-            let moved = strsim::damerau_levenshtein(&last(key), &last(&known));
-            // A key in the wrong place ranks behind the same mistake in the right place.
-            (whole.min(moved * 2 + 1), known)
-        })
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + last(key).len() / 4)
-        .map(|(_, known)| known)
+/// The existing key that is most like one that does not exist, and how like it is, up to 1.
+fn closest(key: &str) -> (f64, String) {
+    let parts = |key: &str| {
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+        (section.to_owned(), name.to_owned())
+    };
+    let (section, name) = parts(key);
+    let rated = all_keys().map(|known| {
+        let (its_section, its_name) = parts(&known);
+        // The right name in the wrong section ranks behind a slip in the right one.
+        let elsewhere = if its_section == section { 0.0 } else { 0.1 };
+        (strsim::jaro_winkler(&name, &its_name) - elsewhere, known)
+    });
+    rated.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap_or_default()
 }
 
 /// Says which setting an error of the `config` crate is about.
@@ -244,9 +243,10 @@ mod tests {
     fn an_unknown_key_is_named_with_the_closest_one() {
         let cases = [
             ("[call]\nleave_when_alne = \"5s\"", "call.leave_when_alne", "call.leave_when_alone"),
-            ("[loging]\nformat = \"json\"", "loging", "logging"),
+            ("[log]\nformat = \"json\"", "log", "logging"),
             ("[audio]\nallow_hosts = []", "audio.allow_hosts", "links.allow_hosts"),
             ("[audio]\nprefix = \"?\"", "audio.prefix", "prefix"),
+            ("[audio]\nbitrate = 64000", "audio.bitrate", "audio.bitrate_bps"),
         ];
         for (text, key, closest) in cases {
             let error = read(&format!("{LEAST}\n{text}"), &[]).unwrap_err().to_string();
@@ -269,7 +269,13 @@ mod tests {
 
     #[test]
     fn variables_of_others_are_left_alone() {
-        let others = [("PHONOGRAPH_PORT_8080_TCP", "tcp://10.0.0.1:8080"), ("HOME", "/root")];
+        let others = [
+            ("PHONOGRAPH_PORT", "tcp://10.0.0.1:8080"),
+            ("PHONOGRAPH_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("PHONOGRAPH_SERVICE_HOST", "10.0.0.1"),
+            ("PHONOGRAPH_TOKEN_SERVICE", "/usr/bin/lk-jwt-service"),
+            ("HOME", "/root"),
+        ];
         assert!(read(LEAST, &others).is_ok());
     }
 

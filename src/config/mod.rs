@@ -230,6 +230,8 @@ impl Default for Audio {
 
 impl Default for Logging {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "warn,phonograph=info".to_owned() }
+        // The SDK calls each request that fails an error, also where waiting helps; we log those.
+        let filter = "warn,phonograph=info,matrix_sdk::http_client=off".to_owned();
+        Self { format: LogFormat::Text, filter }
     }
 }

@@ -1,0 +1,274 @@
+//! Builds the parts of the bot, runs them, and ends them in order.
+
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use phonograph_call::{Network, Workers, matrix::Matrix, matrixrtc::RoomId};
+use phonograph_matrix::{Account, Incoming, Invite, Message, StartError};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    task::{Id, JoinError, JoinSet},
+};
+use tracing::{Instrument, info, warn};
+
+use crate::{
+    config::{Config, Credentials},
+    jukebox::Resolver,
+    room::{self, Shared},
+    store::Store,
+};
+
+/// Rooms that we are active in at once. Beyond it a room's messages are not heard, and the log says
+/// so.
+const ROOMS_MAX: usize = 1000;
+/// The pause between two tries to reach the homeserver at the start.
+const START_PAUSE: Duration = Duration::from_secs(2);
+/// How long ending may take in all: people see an empty call within two seconds.
+const END_WITHIN: Duration = Duration::from_millis(1900);
+/// Of that, how long what was said last may take to be sent.
+const FLUSH_WITHIN: Duration = Duration::from_millis(300);
+
+/// The homeserver could not be reached (`EX_UNAVAILABLE` of sysexits.h): starting again later helps.
+const UNREACHABLE: u8 = 69;
+/// Our account was not let in (`EX_NOPERM`): only other settings help.
+const NOT_LET_IN: u8 = 77;
+
+/// Runs the bot until it is told to end.
+///
+/// # Errors
+/// Why it could not start, or had to end.
+pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    if provider.install_default().is_err() {
+        warn!("another crypto provider was installed already");
+    }
+    let mut stop = Stop::listen().context("cannot listen for signals")?;
+    let started = tokio::select! {
+        started = start(&config) => started?,
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
+    };
+    let (account, incoming) = match started {
+        Ok(started) => started,
+        Err(failure) => return Ok(failure),
+    };
+    let shared = build(config, &account)?;
+    serve(&account, incoming, shared, &mut stop).await
+}
+
+type Started = (Account, mpsc::Receiver<Incoming>);
+
+/// Logs in; waits for a homeserver that does not answer, as long as the settings say.
+async fn start(config: &Config) -> anyhow::Result<Result<Started, ExitCode>> {
+    let begun = Instant::now();
+    let mut told = false;
+    loop {
+        let error = match Account::start(settings(config)?).await {
+            Ok(started) => return Ok(Ok(started)),
+            Err(error) => error,
+        };
+        let chain = phonograph_call::chain(&error);
+        if !matches!(error, StartError::Unreachable(_)) {
+            tracing::error!(error = chain, "cannot log in");
+            return Ok(Err(ExitCode::from(NOT_LET_IN)));
+        }
+        if begun.elapsed() + START_PAUSE > config.homeserver.wait {
+            tracing::error!(error = chain, "the homeserver did not answer in time: giving up");
+            return Ok(Err(ExitCode::from(UNREACHABLE)));
+        }
+        if !told {
+            let wait = humantime_serde::re::humantime::format_duration(config.homeserver.wait);
+            warn!(error = chain, limit = %wait, "the homeserver does not answer: waiting for it");
+            told = true;
+        }
+        tokio::time::sleep(START_PAUSE).await;
+    }
+}
+
+fn settings(config: &Config) -> anyhow::Result<phonograph_matrix::Settings> {
+    let homeserver = &config.homeserver;
+    let credentials = match homeserver.credentials()? {
+        Credentials::Password(secret) => {
+            phonograph_matrix::Credentials::Password(secret.expose().to_owned())
+        }
+        Credentials::Token(secret) => {
+            phonograph_matrix::Credentials::Token(secret.expose().to_owned())
+        }
+    };
+    Ok(phonograph_matrix::Settings {
+        homeserver: homeserver.url.clone(),
+        user: homeserver.user.clone(),
+        credentials,
+        store: config.store.join("matrix"),
+        display_name: homeserver.display_name.clone(),
+    })
+}
+
+fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
+    let store = Store::open(&config.store).context("cannot open the store")?;
+    let resolver = Resolver::new(&config).context("cannot set up links")?;
+    let network = Network::new(&[]).context("cannot set up the network")?;
+    let workers = Workers::per_core().context("cannot start the media workers")?;
+    let matrix: Arc<dyn Matrix> = account.calls();
+    Ok(Arc::new(Shared {
+        me: account.me().user.clone(),
+        outbox: account.outbox(),
+        config,
+        matrix,
+        network,
+        workers,
+        resolver,
+        store,
+    }))
+}
+
+/// Hands what comes to the rooms, until somebody ends it.
+async fn serve(
+    account: &Account,
+    mut incoming: mpsc::Receiver<Incoming>,
+    shared: Arc<Shared>,
+    stop: &mut Stop,
+) -> anyhow::Result<ExitCode> {
+    let mut rooms = Rooms::new(Arc::clone(&shared));
+    for invite in account.pending_invites().await {
+        answer(account, &shared, &invite).await;
+    }
+    info!(user = %shared.me, device = %account.me().device, "ready");
+    let sync = account.run();
+    tokio::pin!(sync);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut sync => break Err(ended),
+            () = stop.asked() => break Ok(()),
+            Some(incoming) = incoming.recv() => match incoming {
+                Incoming::Message(message) => rooms.hand_on(message),
+                Incoming::Invite(invite) => answer(account, &shared, &invite).await,
+                Incoming::Gone(room) => rooms.close(&room),
+            },
+            Some(ended) = rooms.tasks.join_next_with_id() => rooms.ended(ended),
+        }
+    };
+    info!("ending");
+    let ending = async {
+        rooms.end().await;
+        shared.outbox.flush(FLUSH_WITHIN).await;
+    };
+    // The sync goes on meanwhile: requests on the way out may need what it brings.
+    tokio::select! {
+        () = ending => {}
+        () = async { if ended.is_ok() { drop(sync.await); } std::future::pending().await } => {}
+        () = tokio::time::sleep(END_WITHIN) => warn!("ending took too long"),
+    }
+    match ended {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(over) => {
+            tracing::error!(error = %over, "the homeserver ended our session");
+            Ok(ExitCode::from(NOT_LET_IN))
+        }
+    }
+}
+
+/// Accepts an invite of somebody who is allowed, and declines any other.
+async fn answer(account: &Account, shared: &Shared, invite: &Invite) {
+    let allowed =
+        invite.inviter.as_ref().is_some_and(|who| shared.config.allow.allows(who.as_str()));
+    let done = if allowed {
+        account.accept(&invite.room).await
+    } else {
+        account.leave_room(&invite.room).await
+    };
+    let inviter = invite.inviter.as_ref().map(tracing::field::display);
+    match done {
+        Ok(()) => info!(room = %invite.room, inviter, allowed, "answered an invite"),
+        Err(error) => {
+            let error = phonograph_call::chain(&error);
+            warn!(room = %invite.room, inviter, allowed, error, "could not answer an invite");
+        }
+    }
+}
+
+/// The actors of the rooms in which somebody has spoken to us.
+struct Rooms {
+    shared: Arc<Shared>,
+    inboxes: BTreeMap<RoomId, mpsc::Sender<Message>>,
+    names: BTreeMap<Id, RoomId>,
+    tasks: JoinSet<()>,
+}
+
+impl Rooms {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, inboxes: BTreeMap::new(), names: BTreeMap::new(), tasks: JoinSet::new() }
+    }
+
+    fn hand_on(&mut self, message: Message) {
+        let room = message.room.clone();
+        if !self.inboxes.contains_key(&room) {
+            if self.inboxes.len() == ROOMS_MAX {
+                return warn!(%room, "too many rooms: a message was not heard");
+            }
+            self.open(&room);
+        }
+        if self.inboxes.get(&room).is_some_and(|inbox| inbox.try_send(message).is_err()) {
+            warn!(%room, "a message was dropped: the room does not keep up");
+        }
+    }
+
+    fn open(&mut self, room: &RoomId) {
+        let (inbox, receiver) = mpsc::channel(room::INBOX_MAX);
+        let actor = room::run(room.clone(), Arc::clone(&self.shared), receiver);
+        let task = self.tasks.spawn(actor.instrument(room::span(room)));
+        self.names.insert(task.id(), room.clone());
+        self.inboxes.insert(room.clone(), inbox);
+    }
+
+    /// Lets a room's actor leave its call and end.
+    fn close(&mut self, room: &RoomId) {
+        self.inboxes.remove(room);
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(room) = self.names.remove(&id) else { return };
+        if let Err(error) = ended {
+            tracing::error!(%room, %error, "a room's actor failed; its next message starts a new one");
+            self.inboxes.remove(&room);
+        }
+    }
+
+    /// Lets all actors leave their calls, at once, and waits for them.
+    async fn end(&mut self) {
+        self.inboxes.clear();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The signals that end us.
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one of them. Cancel-safe.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
