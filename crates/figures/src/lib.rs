@@ -1,1 +1,0 @@
-//! Measures every figure that the README publishes.

@@ -1,0 +1,91 @@
+//! The end of the bot's process, and its return.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use phonograph_trial::stage::WITHIN;
+
+use crate::support::{journey, settings};
+
+/// A call that others see without us: within two seconds of being told to go.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// And after a crash, when the homeserver sends the leave that it holds for us.
+const GHOST_MAX: Duration = Duration::from_secs(20);
+
+#[test]
+fn told_to_end_it_is_gone_from_the_call_within_two_seconds() -> Result<()> {
+    journey(|shared| async {
+        let (mut bot, scene) = shared.own_bot(settings(), true).await?;
+        let call = scene.enter().await?;
+        scene.ask("!play tones.flac").await?;
+        call.wait_shown(|shown| shown.count == 2, WITHIN).await?;
+
+        let asked = Instant::now();
+        let (ended, shown) =
+            tokio::join!(bot.process().stop(), call.wait_shown(|shown| shown.count == 1, WITHIN));
+        let took = asked.elapsed();
+
+        ended?;
+        shown?;
+        ensure!(took < GONE_WITHIN, "it took {took:?}");
+        ensure!(shared.members(&scene).await?.len() == 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn killed_it_is_gone_within_twenty_seconds() -> Result<()> {
+    journey(|shared| async {
+        let (mut bot, scene) = shared.own_bot(settings(), true).await?;
+        let call = scene.enter().await?;
+        scene.ask("!play tones.flac").await?;
+        call.wait_shown(|shown| shown.count == 2, WITHIN).await?;
+
+        bot.process().kill()?;
+        call.wait_shown(|shown| shown.count == 1, GHOST_MAX).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn restarted_it_is_the_same_device_without_a_ghost_and_heard_again() -> Result<()> {
+    journey(|shared| async {
+        let (mut bot, scene) = shared.own_bot(settings(), true).await?;
+        let call = scene.enter().await?;
+        scene.ask("!play tones.flac").await?;
+        scene.hears_tones(&call).await?;
+        let before = shared.members(&scene).await?;
+
+        bot.process().kill()?;
+        bot.restart().await?;
+        scene.ask("!play tones.flac").await?;
+        call.wait_shown(|shown| shown.count == 2, WITHIN).await?;
+        scene.hears_tones(&call).await?;
+
+        let after = shared.members(&scene).await?;
+        ensure!(after.len() == 2 && after == before, "{before:?} became {after:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_lost_store_is_said_and_the_new_device_is_heard() -> Result<()> {
+    journey(|shared| async {
+        let (mut bot, scene) = shared.own_bot(settings(), true).await?;
+        let call = scene.enter().await?;
+        bot.process().stop().await?;
+        // The session is kept and its keys are not: as after a restore of half a backup.
+        for entry in std::fs::read_dir(bot.folder().join("store/matrix"))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending != "json") {
+                std::fs::remove_file(path)?;
+            }
+        }
+
+        bot.restart().await?;
+
+        ensure!(bot.logged("lost")? >= 1, "{}", bot.log()?);
+        scene.ask("!play tones.flac").await?;
+        scene.hears_tones(&call).await
+    })
+}

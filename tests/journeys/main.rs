@@ -1,0 +1,12 @@
+//! People's stories, end to end: the bot as a black box in a call of the real Element Call, with a
+//! real homeserver and a real SFU, judged by what the browser plays and what the chat says.
+
+mod support;
+
+mod calls;
+mod hearing;
+mod leaving;
+mod soak;
+mod sources;
+mod start;
+mod trouble;
