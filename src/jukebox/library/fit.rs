@@ -29,6 +29,8 @@ pub(super) enum Fit {
 /// What somebody typed, ready to be compared.
 pub(super) struct Query {
     whole: String,
+    /// Without an ending of music: who types one may have another format in mind.
+    stem: String,
     words: Vec<String>,
 }
 
@@ -36,8 +38,10 @@ impl Query {
     /// Reads what was typed.
     pub(super) fn new(name: &str) -> Self {
         let whole = folded(name.trim());
-        let words = words(&whole).map(str::to_owned).collect();
-        Self { whole, words }
+        let is_music = preference(Path::new(&whole)).is_some();
+        let stem = if is_music { without_ending(&whole) } else { &whole }.to_owned();
+        let words = words(&stem).map(str::to_owned).collect();
+        Self { whole, stem, words }
     }
 
     /// How well a file fits, by its path below the library folder.
@@ -48,7 +52,7 @@ impl Query {
             return Some(Fit::Whole);
         }
         let is_music = preference(below).is_some();
-        if [without_ending(&path), without_ending(name)].contains(&self.whole.as_str()) {
+        if [without_ending(&path), without_ending(name)].contains(&self.stem.as_str()) {
             return Some(if is_music { Fit::Stem } else { Fit::OtherStem });
         }
         let has_all = || {
@@ -93,7 +97,9 @@ mod tests {
     fn the_better_fit_comes_first() {
         let fits = ["Air.mp3", "bach/air", "air", "bach"].map(|name| fit(name, "Bach/Air.mp3"));
         assert_eq!(fits, [Fit::Whole, Fit::Stem, Fit::Stem, Fit::Words].map(Some));
+        assert_eq!(fit("air.flac", "Bach/Air.mp3"), Some(Fit::Stem));
         assert_eq!(fit("cover", "Bach/cover.jpg"), Some(Fit::OtherStem));
+        assert_eq!(fit("cover.jpg", "Bach/cover.flac"), None);
         assert!(
             Fit::Whole < Fit::Stem && Fit::Stem < Fit::OtherStem && Fit::OtherStem < Fit::Words
         );
