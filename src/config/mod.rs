@@ -231,7 +231,8 @@ impl Default for Audio {
 impl Default for Logging {
     fn default() -> Self {
         // The SDK calls each request that fails an error, also where waiting helps; we log those.
-        let filter = "warn,phonograph=info,matrix_sdk::http_client=off".to_owned();
+        let filter =
+            "warn,phonograph=info,matrix_sdk::http_client=off,matrix_sdk_crypto=error".to_owned();
         Self { format: LogFormat::Text, filter }
     }
 }

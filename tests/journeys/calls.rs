@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 use phonograph_trial::stage::WITHIN;
 
-use crate::support::{journey, now_ms, settings};
+use crate::support::{journey, journey_alone, now_ms, settings};
 
 #[test]
 fn joins_a_running_call_and_leaves_it_on_command() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(true).await?;
         let call = scene.enter().await?;
 
@@ -24,7 +24,7 @@ fn joins_a_running_call_and_leaves_it_on_command() -> Result<()> {
 
 #[test]
 fn starts_a_call_that_a_person_then_joins() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(true).await?;
         scene.ask("!play tones.flac").await?;
 
@@ -36,7 +36,7 @@ fn starts_a_call_that_a_person_then_joins() -> Result<()> {
 
 #[test]
 fn nobody_is_rung() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(false).await?;
         scene.ask("!join").await?;
         let login = shared
@@ -45,7 +45,7 @@ fn nobody_is_rung() -> Result<()> {
             .homeserver()
             .login(&scene.person.account().user, &scene.person.account().password)
             .await?;
-        let events = shared.stage.stack.homeserver().messages(&login, &scene.room).await?;
+        let events = shared.stage.stack.homeserver().messages(&login, &scene.room, 100).await?;
         let rings = events.iter().filter(|event| {
             event["type"]
                 .as_str()
@@ -58,7 +58,7 @@ fn nobody_is_rung() -> Result<()> {
 
 #[test]
 fn stop_is_silent_within_300_ms() -> Result<()> {
-    journey(|shared| async {
+    journey_alone(async |shared| {
         let scene = shared.scene(true).await?;
         let call = scene.enter().await?;
         scene.ask("!play tones.flac").await?;
@@ -76,7 +76,7 @@ fn stop_is_silent_within_300_ms() -> Result<()> {
 
 #[test]
 fn a_second_play_replaces_what_plays() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(true).await?;
         let call = scene.enter().await?;
         scene.ask("!play music").await?;
@@ -95,7 +95,7 @@ fn a_second_play_replaces_what_plays() -> Result<()> {
 
 #[test]
 fn leaves_when_everybody_else_has_left_for_as_long_as_is_set() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let mut settings = settings();
         settings.sections = "[call]\nleave_when_alone = \"2s\"".to_owned();
         let (_bot, scene) = shared.own_bot(settings, true).await?;
@@ -116,7 +116,7 @@ fn leaves_when_everybody_else_has_left_for_as_long_as_is_set() -> Result<()> {
 
 #[test]
 fn commands_are_answered_in_clear_and_encrypted_rooms() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         for encrypted in [true, false] {
             let scene = shared.scene(encrypted).await?;
             ensure!(scene.ask("!ping").await?.body == "Pong.");
@@ -136,7 +136,7 @@ fn commands_are_answered_in_clear_and_encrypted_rooms() -> Result<()> {
 
 #[test]
 fn strangers_are_neither_joined_nor_answered() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let mut settings = settings();
         let friend = shared.person("friend").await?;
         settings.allow = vec![friend.user_id().to_owned()];

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use phonograph_trial::stage::WITHIN;
 
-use crate::support::{Scene, is_tones, journey, now_ms};
+use crate::support::{Scene, journey, journey_alone, now_ms};
 
 #[test]
 fn heard_in_an_encrypted_room_as_two_tones_in_two_channels() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(true).await?;
         let call = scene.enter().await?;
 
@@ -24,7 +24,7 @@ fn heard_in_an_encrypted_room_as_two_tones_in_two_channels() -> Result<()> {
 
 #[test]
 fn heard_in_a_clear_room() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(false).await?;
         let call = scene.enter().await?;
 
@@ -36,7 +36,7 @@ fn heard_in_a_clear_room() -> Result<()> {
 
 #[test]
 fn shown_by_its_name_unmuted_and_encrypted_without_one_error() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(true).await?;
         let call = scene.enter().await?;
         scene.ask("!play tones.flac").await?;
@@ -67,7 +67,7 @@ fn shown_by_its_name_unmuted_and_encrypted_without_one_error() -> Result<()> {
 
 #[test]
 fn whoever_joins_late_hears_it_within_two_seconds() -> Result<()> {
-    journey(|shared| async {
+    journey_alone(async |shared| {
         let (alice, guest, bot) =
             tokio::try_join!(shared.person("alice"), shared.person("guest"), shared.bot())?;
         let scene = Scene::set(alice, &[bot.user_id(), guest.user_id()], true).await?;
@@ -82,7 +82,6 @@ fn whoever_joins_late_hears_it_within_two_seconds() -> Result<()> {
         let heard = call.wait_sound(Some(&scene.bot), WITHIN).await?;
 
         ensure!(heard < joined + 2_000, "heard {} ms after joining", heard.saturating_sub(joined));
-        let heard = call.hears(Duration::from_secs(1)).await?;
-        is_tones(heard.of(&scene.bot).context("the bot's sound")?)
+        scene.hears_tones(&call).await
     })
 }

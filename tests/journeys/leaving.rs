@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use phonograph_trial::stage::WITHIN;
 
-use crate::support::{journey, settings};
+use crate::support::{journey, journey_alone, settings};
 
 /// A call that others see without us: within two seconds of being told to go.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
@@ -14,7 +14,7 @@ const GHOST_MAX: Duration = Duration::from_secs(20);
 
 #[test]
 fn told_to_end_it_is_gone_from_the_call_within_two_seconds() -> Result<()> {
-    journey(|shared| async {
+    journey_alone(async |shared| {
         let (mut bot, scene) = shared.own_bot(settings(), true).await?;
         let call = scene.enter().await?;
         scene.ask("!play tones.flac").await?;
@@ -35,7 +35,7 @@ fn told_to_end_it_is_gone_from_the_call_within_two_seconds() -> Result<()> {
 
 #[test]
 fn killed_it_is_gone_within_twenty_seconds() -> Result<()> {
-    journey(|shared| async {
+    journey_alone(async |shared| {
         let (mut bot, scene) = shared.own_bot(settings(), true).await?;
         let call = scene.enter().await?;
         scene.ask("!play tones.flac").await?;
@@ -49,7 +49,7 @@ fn killed_it_is_gone_within_twenty_seconds() -> Result<()> {
 
 #[test]
 fn restarted_it_is_the_same_device_without_a_ghost_and_heard_again() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let (mut bot, scene) = shared.own_bot(settings(), true).await?;
         let call = scene.enter().await?;
         scene.ask("!play tones.flac").await?;
@@ -70,7 +70,7 @@ fn restarted_it_is_the_same_device_without_a_ghost_and_heard_again() -> Result<(
 
 #[test]
 fn a_lost_store_is_said_and_the_new_device_is_heard() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let (mut bot, scene) = shared.own_bot(settings(), true).await?;
         let call = scene.enter().await?;
         bot.process().stop().await?;

@@ -49,7 +49,7 @@ fn plays_without_a_gap_long() -> Result<()> {
 
 /// Joins, is heard, and leaves, again and again: nobody sees a ghost, and memory stays.
 fn come_and_go(times: usize) -> Result<()> {
-    journey(|shared| async move {
+    journey(async |shared| {
         let (mut bot, scene) = shared.own_bot(settings(), true).await?;
         let call = scene.enter().await?;
         let mut settled = None;
@@ -71,7 +71,7 @@ fn come_and_go(times: usize) -> Result<()> {
 
 /// Killed while it plays, and started again: one member each time, heard each time.
 fn die_and_come_back(times: usize) -> Result<()> {
-    journey(|shared| async move {
+    journey(async |shared| {
         let (mut bot, scene) = shared.own_bot(settings(), true).await?;
         let call = scene.enter().await?;
         for time in 1..=times {
@@ -88,7 +88,7 @@ fn die_and_come_back(times: usize) -> Result<()> {
 
 /// Plays on: what is heard never pauses, and stays what it is.
 fn play_on(duration: Duration) -> Result<()> {
-    journey(|shared| async move {
+    journey(async |shared| {
         let scene = shared.scene(true).await?;
         let call = scene.enter().await?;
         let began = Instant::now();

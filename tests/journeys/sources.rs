@@ -8,7 +8,7 @@ use crate::support::{Site, asset, journey, settings};
 
 #[test]
 fn every_format_arrives_as_its_two_tones() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(true).await?;
         let call = scene.enter().await?;
         for name in ["tones.mp3", "tones.flac", "tones.opus", "tones.m4a", "tones.ogg"] {
@@ -24,7 +24,7 @@ fn every_format_arrives_as_its_two_tones() -> Result<()> {
 
 #[test]
 fn a_name_is_found_whatever_its_case_and_ending() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let scene = shared.scene(false).await?;
         let answer = scene.ask("!play MUSIC").await?;
         ensure!(answer.body.contains("Carousel"), "{}", answer.body);
@@ -35,7 +35,7 @@ fn a_name_is_found_whatever_its_case_and_ending() -> Result<()> {
 
 #[test]
 fn a_link_is_streamed_from_a_host_that_the_settings_allow() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let tones = Bytes::from(std::fs::read(asset("tones.mp3"))?);
         let site =
             Site::serve(Router::new().route("/tones", get(move || async move { tones }))).await?;

@@ -31,7 +31,7 @@ fn an_unknown_key_is_an_error_that_names_the_closest_one() -> Result<()> {
 
 #[test]
 fn a_wrong_password_ends_it_with_a_clear_word() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let homeserver = shared.stage.stack.homeserver();
         let mut settings = settings();
         settings.user = unique("nobody");
@@ -47,7 +47,7 @@ fn a_wrong_password_ends_it_with_a_clear_word() -> Result<()> {
 
 #[test]
 fn a_homeserver_that_is_down_is_waited_for_and_then_given_up() -> Result<()> {
-    journey(|_shared| async {
+    journey(async |_shared| {
         // Bound and not listened on: nobody answers there.
         let nobody = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut settings = settings();
@@ -63,7 +63,7 @@ fn a_homeserver_that_is_down_is_waited_for_and_then_given_up() -> Result<()> {
 
 #[test]
 fn no_secret_is_in_the_log_at_its_finest() -> Result<()> {
-    journey(|shared| async {
+    journey(async |shared| {
         let mut settings = settings();
         settings.sections = "[logging]\nfilter = \"debug,phonograph=trace,phonograph_call=trace,phonograph_livekit=trace,phonograph_matrix=trace\"".to_owned();
         let (bot, scene) = shared.own_bot(settings, true).await?;

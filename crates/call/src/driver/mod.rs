@@ -37,7 +37,7 @@ use crate::{
 /// process promises two seconds.
 const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
 /// The longest that nothing is looked at.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// What the application wants.
 pub(crate) enum Command {
@@ -116,17 +116,13 @@ async fn discover(
 }
 
 fn seed() -> Result<Seed, EndReason> {
-    let mut bytes = [0; 76];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| EndReason::Matrix(MatrixError::failed(error.to_string())))?;
-    let (session, rest) = bytes.split_at(32);
-    let (nonce, jitter) = rest.split_at(12);
-    let exact = "the lengths were chosen above";
-    Ok(Seed {
-        session: session.try_into().expect(exact),
-        nonce: nonce.try_into().expect(exact),
-        jitter: jitter.try_into().expect(exact),
-    })
+    fn random<const LEN: usize>() -> Result<[u8; LEN], EndReason> {
+        let mut bytes = [0; LEN];
+        let filled = getrandom::fill(&mut bytes);
+        filled.map_err(|error| EndReason::Matrix(MatrixError::failed(error.to_string())))?;
+        Ok(bytes)
+    }
+    Ok(Seed { session: random()?, nonce: random()?, jitter: random()? })
 }
 
 /// Both clocks.

@@ -70,18 +70,21 @@ impl Playing {
     /// The next frame that is due by now.
     pub(super) fn frame(&mut self, now: Instant) -> Option<Frame<'_>> {
         let slot = self.slot(now);
-        loop {
-            if self.next > slot {
-                return None;
-            }
+        while self.next <= slot {
             self.next = self.next.max(slot.saturating_sub(CATCH_UP_MAX));
             let units = self.next * FRAME_UNITS;
-            let level = self.pull()?;
+            let level = match self.pull() {
+                Pulled::Frame(level) => level,
+                Pulled::Starved => {
+                    self.next += 1;
+                    continue;
+                }
+                Pulled::Ended => return None,
+            };
             self.next += 1;
-            if let Some(level) = level {
-                return Some(Frame { packet: &self.packet, units, level });
-            }
+            return Some(Frame { packet: &self.packet, units, level });
         }
+        None
     }
 
     /// Whether the source has ended since this was last asked.
@@ -89,22 +92,21 @@ impl Playing {
         std::mem::take(&mut self.ended)
     }
 
-    /// Fills the packet; `None` if nothing plays, `Some(None)` if this slot stays empty.
-    fn pull(&mut self) -> Option<Option<Level>> {
+    /// Fills the packet; `Ended` also if nothing plays.
+    fn pull(&mut self) -> Pulled {
         self.packet.clear();
         if let Some(source) = &mut self.source {
-            match source.pull(&mut self.packet) {
-                Pulled::Frame(level) => return Some(Some(level)),
-                Pulled::Starved => return Some(None),
-                Pulled::Ended => {
-                    self.source = None;
-                    self.ended = true;
-                }
+            let pulled = source.pull(&mut self.packet);
+            if pulled == Pulled::Ended {
+                self.source = None;
+                self.ended = true;
             }
+            return pulled;
         }
-        self.tail = self.tail.checked_sub(1)?;
+        let Some(left) = self.tail.checked_sub(1) else { return Pulled::Ended };
+        self.tail = left;
         self.packet.extend_from_slice(&SILENCE);
-        Some(Some(Level::Silent))
+        Pulled::Frame(Level::Silent)
     }
 
     fn slot(&self, now: Instant) -> u64 {

@@ -28,11 +28,13 @@ pub struct Heard {
 
 impl Heard {
     /// The stream of a participant, by the beginning of its identity: a user id, or a user id and a
-    /// device.
+    /// device. Of several, the newest that is played: one who came back has an older one, too.
     pub fn of(&self, participant: &str) -> Option<&Stream> {
-        self.streams.iter().find(|stream| {
+        let of_them = |stream: &&Stream| {
             stream.participant.as_deref().is_some_and(|identity| identity.starts_with(participant))
-        })
+        };
+        let played = self.streams.iter().filter(of_them).rfind(|stream| stream.played);
+        played.or_else(|| self.streams.iter().rfind(of_them))
     }
 }
 
