@@ -158,11 +158,19 @@ async fn serve(
         rooms.end().await;
         shared.outbox.flush(FLUSH_WITHIN).await;
     };
+    tokio::pin!(ending);
+    let end_by = tokio::time::Instant::now() + END_WITHIN;
     // The sync goes on meanwhile: requests on the way out may need what it brings.
-    tokio::select! {
-        () = ending => {}
-        () = async { if ended.is_ok() { drop(sync.await); } std::future::pending().await } => {}
-        () = tokio::time::sleep(END_WITHIN) => warn!("ending took too long"),
+    let mut syncs = ended.is_ok();
+    loop {
+        tokio::select! {
+            () = &mut ending => break,
+            _over = &mut sync, if syncs => syncs = false,
+            () = tokio::time::sleep_until(end_by) => {
+                warn!("ending took too long");
+                break;
+            }
+        }
     }
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -1,6 +1,6 @@
 //! What people say to the bot, and what it says to them.
 //!
-//! [`parse`] reads a message, [`access`] says who is heard, [`reply`] holds every sentence of the
+//! [`parse()`] reads a message, [`access`] says who is heard, [`reply`] holds every sentence of the
 //! bot. All of it is pure.
 
 mod access;

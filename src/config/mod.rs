@@ -1,7 +1,7 @@
 //! The settings: one typed [`Config`], read from a TOML file and then from the environment.
 //!
-//! The documentation of each field is the text of `config/phonograph.example.toml` ([`example`]
-//! writes it), so it speaks to the operator. A value that cannot be used does not get past [`load`].
+//! The documentation of each field is the text of `config/phonograph.example.toml` ([`example()`]
+//! writes it), so it speaks to the operator. A value that cannot be used does not get past [`load()`].
 
 mod example;
 mod load;
@@ -230,9 +230,7 @@ impl Default for Audio {
 
 impl Default for Logging {
     fn default() -> Self {
-        // The SDK calls each request that fails an error, also where waiting helps; we log those.
-        let filter =
-            "warn,phonograph=info,matrix_sdk::http_client=off,matrix_sdk_crypto=error".to_owned();
+        let filter = format!("warn,phonograph=info,{}", phonograph_matrix::LOG_FILTER);
         Self { format: LogFormat::Text, filter }
     }
 }

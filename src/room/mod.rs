@@ -56,7 +56,7 @@ pub(crate) async fn run(room: RoomId, shared: Arc<Shared>, mut inbox: mpsc::Rece
             Input::Message(Some(message)) => actor.hear(&message).await,
             Input::Message(None) => break,
             Input::Call(event) => actor.handle_call(event).await,
-            Input::Prepared(prepared) => actor.prepared(prepared).await,
+            Input::Prepared(prepared) => actor.prepared(*prepared).await,
             Input::Ended(ended) => actor.source_ended(ended),
             Input::Typing => actor.show_typing(true),
             Input::Alone => actor.leave_alone().await,
@@ -71,7 +71,7 @@ pub(crate) async fn run(room: RoomId, shared: Arc<Shared>, mut inbox: mpsc::Rece
 enum Input {
     Message(Option<Message>),
     Call(Event),
-    Prepared(Result<Prepared, JoinError>),
+    Prepared(Box<Result<Prepared, JoinError>>),
     Ended(Result<(), PlayError>),
     Typing,
     Alone,
@@ -130,7 +130,7 @@ impl Room {
         tokio::select! {
             message = inbox.recv() => Input::Message(message),
             event = next_event(&mut self.call) => Input::Call(event),
-            Some(prepared) = self.preparing.join_next() => Input::Prepared(prepared),
+            Some(prepared) = self.preparing.join_next() => Input::Prepared(Box::new(prepared)),
             ended = source_end(&mut self.playing) => Input::Ended(ended),
             () = at(self.typing_at) => Input::Typing,
             () = at(leave_at) => Input::Alone,
@@ -157,7 +157,7 @@ impl Room {
         match heard {
             Heard::Nothing => return,
             Heard::Command(command) => self.obey(command, asked).await,
-            Heard::Misunderstood(why) => self.say(Reply::Misunderstood(why), Some(asked)),
+            Heard::Misunderstood(why) => self.say(&Reply::Misunderstood(why), Some(asked)),
         }
         self.shared.outbox.read(&self.id, message.event.clone());
     }
@@ -168,8 +168,8 @@ impl Room {
             Command::Stop => self.stop(asked),
             Command::Join => self.join_on_demand(asked).await,
             Command::Leave => self.leave(asked).await,
-            Command::Ping => self.say(Reply::Pong, Some(asked)),
-            Command::Help => self.say(Reply::Help, Some(asked)),
+            Command::Ping => self.say(&Reply::Pong, Some(asked)),
+            Command::Help => self.say(&Reply::Help, Some(asked)),
         }
     }
 
@@ -215,7 +215,7 @@ impl Room {
         ongoing.call.play(source);
         let reply = Reply::Playing(title);
         if ongoing.joined {
-            self.say(reply, Some(asked));
+            self.say(&reply, Some(asked));
         } else {
             ongoing.waiting.push((asked, reply));
         }
@@ -231,7 +231,7 @@ impl Room {
             ongoing.waiting.retain(|(_, reply)| !matches!(reply, Reply::Playing(_)));
         }
         let reply = if was_playing || was_looking { Reply::Stopped } else { Reply::NothingPlays };
-        self.say(reply, Some(asked));
+        self.say(&reply, Some(asked));
     }
 
     async fn join_on_demand(&mut self, asked: ReplyTo) {
@@ -240,7 +240,7 @@ impl Room {
         }
         let Some(ongoing) = &mut self.call else { return };
         if ongoing.joined {
-            self.say(Reply::AlreadyJoined, Some(asked));
+            self.say(&Reply::AlreadyJoined, Some(asked));
         } else {
             ongoing.waiting.push((asked, Reply::Joined));
         }
@@ -265,13 +265,13 @@ impl Room {
     async fn leave(&mut self, asked: ReplyTo) {
         let reply = if self.call.is_some() { Reply::Left } else { Reply::NotInCall };
         self.end_call().await;
-        self.say(reply, Some(asked));
+        self.say(&reply, Some(asked));
     }
 
     async fn leave_alone(&mut self) {
         info!("leaving: nobody else is in the call");
         self.end_call().await;
-        self.say(Reply::LeftAlone, None);
+        self.say(&Reply::LeftAlone, None);
     }
 
     async fn end_call(&mut self) {
@@ -291,7 +291,7 @@ impl Room {
                 ongoing.joined = true;
                 ongoing.be_alone_since_now(alone_for);
                 for (asked, reply) in std::mem::take(&mut ongoing.waiting) {
-                    self.say(reply, Some(asked));
+                    self.say(&reply, Some(asked));
                 }
             }
             Event::Others(others) => {
@@ -335,16 +335,16 @@ impl Room {
         let reply = error.reply(reference);
         let chain = phonograph_call::chain(error);
         warn!(%reference, error = chain, by = %asked.sender, "cannot play");
-        self.say(reply, Some(asked));
+        self.say(&reply, Some(asked));
     }
 
     fn fail(&self, trouble: Trouble, error: &dyn std::error::Error, asked: Option<ReplyTo>) {
         let reference = Reference::random();
         warn!(%reference, error = phonograph_call::chain(error), "the call failed");
-        self.say(Reply::Failed(trouble, reference), asked);
+        self.say(&Reply::Failed(trouble, reference), asked);
     }
 
-    fn say(&self, reply: Reply, reply_to: Option<ReplyTo>) {
+    fn say(&self, reply: &Reply, reply_to: Option<ReplyTo>) {
         let text = reply.text(&self.shared.config.prefix);
         let notice = Notice { room: self.id.clone(), text, reply_to };
         if let Err(error) = self.shared.outbox.send(notice) {

@@ -1,4 +1,4 @@
-//! What has to survive a restart, in one SQLite file beside the SDK's store.
+//! What has to survive a restart, in one `SQLite` file beside the SDK's store.
 //!
 //! Its schema has a version (`PRAGMA user_version`), and each version is reached from the one before
 //! by one step of [`MIGRATIONS`]; a step that has been published is never changed.
@@ -26,7 +26,7 @@ const MIGRATIONS: &[&str] = &[
 /// The store cannot be used. The operator has to look at the file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
-    /// SQLite's own words are the source.
+    /// Its own words are the source.
     #[error("the store cannot be read or written")]
     Sqlite(#[from] rusqlite::Error),
     /// A newer version of the bot has written it.

@@ -4,7 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, LazyLock,
+        LazyLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -240,9 +240,4 @@ impl Drop for Site {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Shared data for a site's handlers.
-pub(crate) fn bytes(name: &str) -> Result<Arc<[u8]>> {
-    Ok(std::fs::read(asset(name))?.into())
 }

@@ -66,7 +66,7 @@ impl Network {
         Ok(Arc::new(Self { http, tls: Arc::new(tls) }))
     }
 
-    /// For WebSockets.
+    /// TLS for the signalling.
     pub(crate) fn connector(&self) -> Connector {
         Connector::Rustls(Arc::clone(&self.tls))
     }

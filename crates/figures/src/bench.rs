@@ -22,6 +22,10 @@ pub(crate) const DECODED: &str = "!play tones.flac";
 /// What is passed through.
 pub(crate) const PASSED: &str = "!play tones.opus";
 
+/// So that the bot says how long each step took.
+const LOG: &str =
+    "[logging]\nformat = \"json\"\nfilter = \"warn,phonograph=info,phonograph_call=debug\"";
+
 /// Servers and a browser.
 pub(crate) struct Bench {
     stage: Stage,
@@ -50,9 +54,7 @@ impl Bench {
         let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/trial");
         let mut settings = Settings::new(&self.program, &library);
         settings.user = format!("jukebox-{name}");
-        settings.sections =
-            "[logging]\nformat = \"json\"\nfilter = \"warn,phonograph=info,phonograph_call=debug\""
-                .to_owned();
+        settings.sections.push_str(LOG);
         let homeserver = self.stage.stack.homeserver();
         let listener = format!("listener-{name}");
         let (bot, person) = tokio::try_join!(

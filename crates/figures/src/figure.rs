@@ -6,7 +6,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figure {
     /// Its name; what follows a `/` is a part of it.
-    pub(crate) figure: String,
+    #[serde(rename = "figure")]
+    pub(crate) name: String,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
     /// What we want it to be, at most.
@@ -17,9 +18,9 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    pub(crate) fn new(figure: &str, value: f64, unit: &'static str, aim: Option<f64>) -> Self {
+    pub(crate) fn new(name: &str, value: f64, unit: &'static str, aim: Option<f64>) -> Self {
         let value = (value * 10.0).round() / 10.0;
-        Self { figure: figure.to_owned(), value, unit, aim, baseline: None, runs: 1 }
+        Self { name: name.to_owned(), value, unit, aim, baseline: None, runs: 1 }
     }
 
     /// The value below which 95 of 100 samples lie, and their median as a part.
@@ -34,13 +35,13 @@ impl Figure {
 
     /// The name without the part.
     pub(crate) fn group(&self) -> &str {
-        self.figure.split('/').next().unwrap_or_default()
+        self.name.split('/').next().unwrap_or_default()
     }
 
     /// A row of the table.
     pub(crate) fn row(&self) -> String {
         let aim = self.aim.map(|aim| format!("≤ {aim} {}", self.unit)).unwrap_or_default();
-        format!("| {} | {} {} | {aim} | {} |", self.figure, self.value, self.unit, self.runs)
+        format!("| {} | {} {} | {aim} | {} |", self.name, self.value, self.unit, self.runs)
     }
 }
 
@@ -59,9 +60,9 @@ mod tests {
     #[test]
     fn a_quantile_is_one_of_the_samples() {
         let samples: Vec<f64> = (1..=20).rev().map(f64::from).collect();
-        assert_eq!(quantile(&samples, 0.95), 19.0);
-        assert_eq!(quantile(&samples, 0.5), 10.0);
-        assert_eq!(quantile(&samples, 1.0), 20.0);
+        for (share, expected) in [(0.95, 19.0), (0.5, 10.0), (1.0, 20.0)] {
+            assert!((quantile(&samples, share) - expected).abs() < f64::EPSILON);
+        }
         assert!(quantile(&[], 0.5).is_nan());
     }
 }

@@ -20,6 +20,11 @@ mod outbox;
 mod requests;
 mod sync;
 
+/// What of the SDK's log to leave out, as `tracing` directives. It calls each request that fails an
+/// error, also where waiting helps, and we log those; and it warns of each media key, and of a key
+/// backup that nobody asked for, at every sync.
+pub const LOG_FILTER: &str = "matrix_sdk::http_client=off,matrix_sdk_crypto=error";
+
 pub use account::{Account, Credentials, RoomError, Settings, StartError};
 pub use calls::Calls;
 pub use chat::{Incoming, Invite, Message};

@@ -251,7 +251,7 @@ impl Driver {
     fn take_datagrams(&mut self) {
         let Some(link) = &mut self.link else { return };
         while let Some(datagram) = link.next_datagram() {
-            self.machine.handle_datagram(datagram, now());
+            self.machine.handle_datagram(&datagram, now());
         }
     }
 

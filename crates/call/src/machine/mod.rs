@@ -13,6 +13,7 @@
 //! costs no membership. It is pure; the driver carries out its [`Action`]s and hands in what comes
 //! of them.
 
+mod link;
 mod retry;
 
 use std::{
@@ -24,32 +25,26 @@ use phonograph_frame::{
     Codec,
     crypto::{NonceSeed, Sealer},
 };
-use phonograph_livekit::{
-    Addresses, Connection, Datagram, Ended, Level, Output, Recovery as LinkRecovery, SendError,
-    State as LinkState, Target, TrackConfig, TrackId, Why,
-};
+use phonograph_livekit::{Datagram, Level, SendError, State as LinkState};
 use phonograph_matrixrtc::{
     Intent, KeyMessage, Member, Now, Request, RequestError, RequestId, Response, RoomId,
-    ServiceUrl, Session, identity,
+    ServiceUrl, Session,
     membership::{self, Failure},
     session::{self, Encryption},
-    transport::{Grant, Recovery},
+    transport::Grant,
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
-use self::retry::Retry;
+pub(crate) use self::link::Received;
+use self::{link::Link, retry::Retry};
 use crate::{
     call::Event,
-    end::{EndReason, SfuError, TokenError},
+    end::EndReason,
     matrix::{Power, RoomState},
 };
 
 /// How long a track may be silent before it is shown as muted.
 const MUTE_AFTER: Duration = Duration::from_secs(2);
-/// How long a source waits for somebody to receive us, so that they hear its beginning. The SFU
-/// needs 100 to 200 ms to bring a new track to those who are there.
-const AUDIENCE_WITHIN: Duration = Duration::from_secs(1);
-
 /// What a machine needs to begin.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -96,27 +91,24 @@ pub(crate) enum Action {
     End(EndReason),
 }
 
-/// The way to the SFU.
-#[derive(Debug)]
-enum Link {
-    Idle,
-    Asking,
-    Opening { url: String },
-    Up(Box<Up>),
-    Pausing { until: Instant },
+/// Whether others see us in the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Out,
+    Member,
+    /// The homeserver could not be reached for so long that it has ended our membership: keys may
+    /// have changed without us.
+    ProbablyLeft,
 }
 
-#[derive(Debug)]
-struct Up {
-    url: String,
-    connection: Connection,
-    track: TrackId,
-    /// When the sockets were open.
-    opened: Instant,
-    /// When the connection wants to be called.
-    timeout: Instant,
-    /// Until when a source waits for an audience, once the path is up.
-    hold_until: Option<Instant>,
+/// Whether something plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sound {
+    Playing,
+    /// Nothing; others see us as muted from that time on, or already.
+    Silent {
+        mute_at: Option<Instant>,
+    },
 }
 
 /// One call's decisions.
@@ -131,14 +123,11 @@ pub(crate) struct Machine {
     sealed: Vec<u8>,
     link: Link,
     retry: Retry,
-    /// Whether the token service was asked anew at once, after it refused an OpenID token.
-    renewed: bool,
-    is_member: bool,
-    probably_left: bool,
+    standing: Standing,
+    /// Whether the application was told that we are in.
     announced: bool,
     others: usize,
-    playing: bool,
-    mute_at: Option<Instant>,
+    sound: Sound,
     ending: Option<EndReason>,
     actions: VecDeque<Action>,
 }
@@ -166,13 +155,10 @@ impl Machine {
             sealed: Vec::new(),
             link: Link::Idle,
             retry: Retry::new(seed.jitter),
-            renewed: false,
-            is_member: false,
-            probably_left: false,
+            standing: Standing::Out,
             announced: false,
             others: 0,
-            playing: false,
-            mute_at: None,
+            sound: Sound::Silent { mute_at: None },
             ending: None,
             actions: VecDeque::new(),
         };
@@ -225,86 +211,6 @@ impl Machine {
         self.drain_session(now);
     }
 
-    /// Takes over what the token service said.
-    pub(crate) fn handle_grant(&mut self, answer: Result<Grant, TokenError>, now: Now) {
-        if !matches!(self.link, Link::Asking) {
-            return;
-        }
-        match answer {
-            Ok(grant) => {
-                if grant.identity != identity::plain(&self.me) {
-                    warn!(identity = %grant.identity, "the token service names us otherwise");
-                }
-                self.renewed = false;
-                self.link = Link::Opening { url: grant.url.clone() };
-                self.actions.push_back(Action::Open(grant));
-            }
-            Err(error) => match error.recovery() {
-                Recovery::NewOpenIdToken if !self.renewed => {
-                    self.renewed = true;
-                    self.ask();
-                }
-                Recovery::Later => self.again(EndReason::TokenService(error), now),
-                Recovery::NewOpenIdToken | Recovery::GiveUp => {
-                    self.end(EndReason::TokenService(error), now);
-                }
-            },
-        }
-    }
-
-    /// Takes over that the sockets are open.
-    pub(crate) fn handle_open(&mut self, addresses: Addresses, now: Now) {
-        let Link::Opening { url } = std::mem::replace(&mut self.link, Link::Idle) else {
-            self.actions.push_back(Action::Close);
-            return;
-        };
-        let config = phonograph_livekit::Config { addresses };
-        let mut connection = Connection::new(&config, now.instant);
-        let track = connection.publish(TrackConfig {
-            name: "music".to_owned(),
-            encrypted: self.encrypted,
-            stereo: true,
-            muted: !self.playing,
-        });
-        let track = track.expect("a new connection takes its first track");
-        let opened = now.instant;
-        let up = Up { url, connection, track, opened, timeout: opened, hold_until: None };
-        self.link = Link::Up(Box::new(up));
-        self.drain_link(now);
-    }
-
-    /// Takes over that the sockets could not be opened.
-    pub(crate) fn handle_open_failure(&mut self, why: SfuError, now: Now) {
-        let Link::Opening { url } = std::mem::replace(&mut self.link, Link::Idle) else { return };
-        self.again(EndReason::Sfu { url, why }, now);
-    }
-
-    /// Takes a message from the SFU.
-    pub(crate) fn handle_signal(&mut self, message: &[u8], now: Now) {
-        if let Link::Up(up) = &mut self.link {
-            up.connection.handle_signal(message, now.instant);
-            self.drain_link(now);
-        }
-    }
-
-    /// Takes over that the WebSocket has ended.
-    pub(crate) fn handle_signal_end(&mut self, now: Now) {
-        if let Link::Up(up) = &mut self.link {
-            up.connection.handle_signal_end();
-            self.drain_link(now);
-        }
-    }
-
-    /// Takes a datagram.
-    pub(crate) fn handle_datagram(&mut self, datagram: Received<'_>, now: Now) {
-        if let Link::Up(up) = &mut self.link {
-            let Received { target, source, destination, contents } = datagram;
-            let path = (source, destination);
-            up.connection.handle_datagram(target, path, contents, now.instant);
-            self.drain_link(now);
-        }
-    }
-
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Now) {
         if self.session.poll_timeout(now).is_some_and(|at| at <= now.instant) {
@@ -323,20 +229,19 @@ impl Machine {
             | Link::Asking
             | Link::Opening { .. } => {}
         }
-        if self.mute_at.is_some_and(|at| at <= now.instant) {
-            self.mute_at = None;
+        if self.mute_at().is_some_and(|at| at <= now.instant) {
+            self.sound = Sound::Silent { mute_at: None };
             self.set_muted(true, now);
         }
     }
 
     /// Takes over whether something plays: others see us muted when nothing has for a while.
     pub(crate) fn set_playing(&mut self, playing: bool, now: Now) {
-        self.playing = playing;
         if playing {
-            self.mute_at = None;
+            self.sound = Sound::Playing;
             self.set_muted(false, now);
-        } else {
-            self.mute_at = Some(now.instant + MUTE_AFTER);
+        } else if self.sound == Sound::Playing {
+            self.sound = Sound::Silent { mute_at: Some(now.instant + MUTE_AFTER) };
         }
     }
 
@@ -347,7 +252,7 @@ impl Machine {
         let Link::Up(up) = &self.link else { return false };
         let connected = up.connection.state() == LinkState::Connected;
         let held = up.hold_until.is_some_and(|until| now.instant < until) && self.others > 0;
-        keyed && connected && self.is_member && !self.probably_left && !held
+        keyed && connected && self.standing == Standing::Member && !held
     }
 
     /// Seals a frame where the room is encrypted, and sends it. It is lost if it cannot be sent.
@@ -384,28 +289,12 @@ impl Machine {
             Link::Pausing { until } => Some(*until),
             Link::Idle | Link::Asking | Link::Opening { .. } => None,
         };
-        [self.session.poll_timeout(now), link, self.mute_at].into_iter().flatten().min()
+        [self.session.poll_timeout(now), link, self.mute_at()].into_iter().flatten().min()
     }
 
     /// The token service that we publish by.
     pub(crate) fn service(&self) -> &ServiceUrl {
         &self.service
-    }
-
-    fn ask(&mut self) {
-        self.link = Link::Asking;
-        self.actions.push_back(Action::Ask);
-    }
-
-    /// Tries again after a pause, or ends the call if that was too often.
-    fn again(&mut self, reason: EndReason, now: Now) {
-        match self.retry.pause() {
-            Some(pause) => {
-                info!(error = %crate::end::chain(&reason), ?pause, "trying again to connect");
-                self.link = Link::Pausing { until: now.instant + pause };
-            }
-            None => self.end(reason, now),
-        }
     }
 
     /// Leaves both sides; the reason is given when Matrix is left.
@@ -421,6 +310,13 @@ impl Machine {
         self.link = Link::Idle;
         self.session.leave(now);
         self.drain_session(now);
+    }
+
+    fn mute_at(&self) -> Option<Instant> {
+        match self.sound {
+            Sound::Playing => None,
+            Sound::Silent { mute_at } => mute_at,
+        }
     }
 
     fn set_muted(&mut self, muted: bool, now: Now) {
@@ -442,7 +338,7 @@ impl Machine {
     fn handle_session_event(&mut self, event: session::Event, now: Now) {
         match event {
             session::Event::Joined => {
-                self.is_member = true;
+                self.standing = Standing::Member;
                 self.announce();
             }
             session::Event::UseKey { index, key } => {
@@ -451,12 +347,12 @@ impl Machine {
             }
             session::Event::ProbablyLeft(left) => {
                 warn!(left, "the homeserver has probably ended our membership");
-                self.probably_left = left;
+                self.standing = if left { Standing::ProbablyLeft } else { Standing::Member };
             }
             session::Event::Left => self.over(),
             session::Event::Failed(failure) => {
                 let reason = self.failure(failure);
-                self.is_member = false;
+                self.standing = Standing::Out;
                 self.end(reason, now);
             }
             session::Event::KeyRefused { sender, reason } => {
@@ -488,79 +384,11 @@ impl Machine {
         }
     }
 
-    fn drain_link(&mut self, now: Now) {
-        loop {
-            let Link::Up(up) = &mut self.link else { return };
-            match up.connection.poll_output() {
-                Output::Signal(message) => self.actions.push_back(Action::Signal(message)),
-                Output::Datagram(datagram) => self.actions.push_back(Action::Datagram(datagram)),
-                Output::Event(event) => self.handle_link_event(event, now),
-                Output::Timeout(at) => {
-                    up.timeout = at;
-                    return;
-                }
-                Output::Done => return,
-            }
-        }
-    }
-
-    fn handle_link_event(&mut self, event: phonograph_livekit::Event, now: Now) {
-        use phonograph_livekit::Event as Said;
-        match event {
-            Said::Joined { identity } => debug!(identity, "joined the SFU"),
-            Said::Published(_) => debug!("the SFU took our track"),
-            Said::Connected => {
-                let Link::Up(up) = &mut self.link else { return };
-                up.hold_until = Some(now.instant + AUDIENCE_WITHIN);
-                let took_ms = now.instant.duration_since(up.opened).as_secs_f64() * 1000.0;
-                debug!(step = "connect the media path", took_ms, "done");
-                self.retry.succeed();
-                if self.announced {
-                    self.emit(Event::Connected(true));
-                }
-                self.announce();
-            }
-            Said::Subscribed(_) => {
-                let Link::Up(up) = &mut self.link else { return };
-                up.hold_until = None;
-                self.emit(Event::Heard);
-            }
-            Said::Muted { muted, .. } => info!(muted, "a moderator changed our microphone"),
-            Said::Refused(_) => {
-                let Link::Up(up) = &self.link else { return };
-                let url = up.url.clone();
-                self.end(EndReason::Sfu { url, why: SfuError::MayNotPublish }, now);
-            }
-            Said::Ended(ended) => self.handle_link_end(ended, now),
-            other => debug!(?other, "nothing to do"),
-        }
-    }
-
-    fn handle_link_end(&mut self, Ended { why, recovery }: Ended, now: Now) {
-        let Link::Up(up) = std::mem::replace(&mut self.link, Link::Idle) else { return };
-        self.actions.push_back(Action::Close);
-        if self.ending.is_some() {
-            return;
-        }
-        if self.announced {
-            self.emit(Event::Connected(false));
-        }
-        let reason = match why {
-            Why::DuplicateIdentity => EndReason::DuplicateIdentity,
-            Why::Removed => EndReason::Removed,
-            why => EndReason::Sfu { url: up.url, why: why.into() },
-        };
-        match recovery {
-            LinkRecovery::Rejoin => self.again(reason, now),
-            LinkRecovery::GiveUp => self.end(reason, now),
-        }
-    }
-
     /// Says once that we are in, on both sides.
     fn announce(&mut self) {
         let Link::Up(up) = &self.link else { return };
         let connected = up.connection.state() == LinkState::Connected;
-        if connected && self.is_member && !self.announced {
+        if connected && self.standing == Standing::Member && !self.announced {
             self.announced = true;
             self.emit(Event::Joined);
         }
@@ -569,15 +397,6 @@ impl Machine {
     fn emit(&mut self, event: Event) {
         self.actions.push_back(Action::Event(event));
     }
-}
-
-/// A datagram that came.
-#[derive(Debug)]
-pub(crate) struct Received<'a> {
-    pub(crate) target: Target,
-    pub(crate) source: std::net::SocketAddr,
-    pub(crate) destination: std::net::SocketAddr,
-    pub(crate) contents: &'a [u8],
 }
 
 #[cfg(test)]

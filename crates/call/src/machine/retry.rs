@@ -18,17 +18,29 @@ pub(super) struct Retry {
     rng: ChaCha20Rng,
     failures: usize,
     was_up: bool,
+    renewed: bool,
 }
 
 impl Retry {
     pub(super) fn new(seed: [u8; 32]) -> Self {
-        Self { rng: ChaCha20Rng::from_seed(seed), failures: 0, was_up: false }
+        Self { rng: ChaCha20Rng::from_seed(seed), failures: 0, was_up: false, renewed: false }
     }
 
     /// Takes over that an attempt succeeded.
     pub(super) fn succeed(&mut self) {
         self.failures = 0;
         self.was_up = true;
+    }
+
+    /// Whether an OpenID token that was not believed may be replaced by a new one at once: the first
+    /// time.
+    pub(super) fn may_renew(&mut self) -> bool {
+        !std::mem::replace(&mut self.renewed, true)
+    }
+
+    /// Takes over that the token service believed us.
+    pub(super) fn granted(&mut self) {
+        self.renewed = false;
     }
 
     /// Takes over that an attempt failed: how long to wait before the next one, if there is one.

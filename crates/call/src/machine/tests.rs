@@ -8,6 +8,7 @@ use phonograph_matrixrtc::{
 use serde_json::json;
 
 use super::*;
+use crate::end::{SfuError, TokenError};
 
 const ME: &str = "@bot:x";
 

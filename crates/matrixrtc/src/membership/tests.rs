@@ -20,7 +20,7 @@ fn url() -> ServiceUrl {
 impl Bed {
     fn new(stale: bool) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
-        let instant = Instant::now();
+        let instant = Instant::now(); // the beginning of virtual time
         let now = Now { instant, wall: Timestamp::from_millis(1_000_000) };
         let mut membership = Membership::new(Config {
             me: me(),

@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_flood_of_keys_pushes_out_the_oldest() {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
-        let now = Instant::now();
+        let now = Instant::now(); // the beginning of virtual time
         let mut keys = Keys::default();
         for n in 0..=COUNT_MAX {
             keys.hold(key(&n.to_string()), now);
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn an_old_key_is_forgotten() {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
-        let now = Instant::now();
+        let now = Instant::now(); // the beginning of virtual time
         let mut keys = Keys::default();
         keys.hold(key("a"), now);
         assert!(keys.take(|_| true, now + AGE_MAX + Duration::from_millis(1)).is_empty());

@@ -20,7 +20,7 @@ fn member(user: &str) -> Member {
 impl Bed {
     fn new(encryption: Encryption) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
-        let instant = Instant::now();
+        let instant = Instant::now(); // the beginning of virtual time
         let session = Session::new(Config {
             membership: membership::Config {
                 me: member("@me:x"),

@@ -58,7 +58,7 @@ fn server_peer(port: u16, now: Instant) -> Rtc {
 impl Bed {
     pub(super) fn new() -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
-        let now = Instant::now();
+        let now = Instant::now(); // the beginning of virtual time
         let addresses = Addresses { publisher: vec![address(1)], subscriber: vec![address(2)] };
         let mut client = Connection::new(&Config { addresses }, now);
         let track = client
@@ -159,9 +159,7 @@ impl Bed {
         loop {
             match self.client.poll_output() {
                 Output::Signal(bytes) => {
-                    let request = proto::SignalRequest::decode(bytes.as_slice());
-                    let asked = request.ok().and_then(|request| request.message);
-                    self.answer(asked.expect("a message that can be read"));
+                    self.answer(&bytes);
                 }
                 Output::Datagram(datagram) if self.udp => {
                     let (from, to) = (datagram.source, datagram.destination);
@@ -204,7 +202,9 @@ impl Bed {
         next
     }
 
-    fn answer(&mut self, asked: Asked) {
+    fn answer(&mut self, bytes: &[u8]) {
+        let request = proto::SignalRequest::decode(bytes).expect("a message that can be read");
+        let asked = request.message.expect("a message with something in it");
         match &asked {
             Asked::AddTrack(request) => {
                 let track =

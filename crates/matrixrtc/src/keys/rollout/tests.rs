@@ -20,7 +20,7 @@ impl Call {
 
     fn start_after(last_index: Option<u8>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
-        let now = Instant::now();
+        let now = Instant::now(); // the beginning of virtual time
         let me = Member { user: UserId::from("@me:x"), device: DeviceId::from("D") };
         let rng = ChaCha20Rng::seed_from_u64(1);
         let mut rollout = Rollout::new(me, last_index, rng);
