@@ -36,8 +36,15 @@ const FLUSH_WITHIN: Duration = Duration::from_millis(300);
 
 /// The homeserver could not be reached (`EX_UNAVAILABLE` of sysexits.h): starting again later helps.
 const UNREACHABLE: u8 = 69;
+/// The store cannot be used (`EX_IOERR`): the operator has to look at it.
+const BAD_STORE: u8 = 74;
 /// Our account was not let in (`EX_NOPERM`): only other settings help.
 const NOT_LET_IN: u8 = 77;
+
+/// Invites that are answered at the same time. One more is left unanswered until the next start.
+const INVITES_MAX: usize = 32;
+/// How long answering one may take: joining a large room on another server takes its time.
+const INVITE_WITHIN: Duration = Duration::from_mins(1);
 
 /// Runs the bot until it is told to end.
 ///
@@ -58,7 +65,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Err(failure) => return Ok(failure),
     };
     let shared = build(config, &account)?;
-    serve(&account, incoming, shared, &mut stop).await
+    serve(Arc::new(account), incoming, shared, &mut stop).await
 }
 
 type Started = (Account, mpsc::Receiver<Incoming>);
@@ -73,9 +80,19 @@ async fn start(config: &Config) -> anyhow::Result<Result<Started, ExitCode>> {
             Err(error) => error,
         };
         let chain = phonograph_call::chain(&error);
-        if !matches!(error, StartError::Unreachable(_)) {
+        let code = match error {
+            StartError::Unreachable(_) => None,
+            StartError::Store { .. } => Some(BAD_STORE),
+            // The enum belongs to the library and is open.
+            StartError::WrongPassword
+            | StartError::TokenRefused
+            | StartError::StoreLost
+            | StartError::Homeserver(_)
+            | _ => Some(NOT_LET_IN),
+        };
+        if let Some(code) = code {
             tracing::error!(error = chain, "cannot log in");
-            return Ok(Err(ExitCode::from(NOT_LET_IN)));
+            return Ok(Err(ExitCode::from(code)));
         }
         if begun.elapsed() + START_PAUSE > config.homeserver.wait {
             tracing::error!(error = chain, "the homeserver did not answer in time: giving up");
@@ -129,14 +146,15 @@ fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
 
 /// Hands what comes to the rooms, until somebody ends it.
 async fn serve(
-    account: &Account,
+    account: Arc<Account>,
     mut incoming: mpsc::Receiver<Incoming>,
     shared: Arc<Shared>,
     stop: &mut Stop,
 ) -> anyhow::Result<ExitCode> {
     let mut rooms = Rooms::new(Arc::clone(&shared));
+    let mut invites = Invites::new(Arc::clone(&account), Arc::clone(&shared));
     for invite in account.pending_invites().await {
-        answer(account, &shared, &invite).await;
+        invites.answer(invite);
     }
     info!(user = %shared.me, device = %account.me().device, "ready");
     let sync = account.run();
@@ -147,17 +165,16 @@ async fn serve(
             () = stop.asked() => break Ok(()),
             Some(incoming) = incoming.recv() => match incoming {
                 Incoming::Message(message) => rooms.hand_on(message),
-                Incoming::Invite(invite) => answer(account, &shared, &invite).await,
+                Incoming::Invite(invite) => invites.answer(invite),
                 Incoming::Gone(room) => rooms.close(&room),
             },
             Some(ended) = rooms.tasks.join_next_with_id() => rooms.ended(ended),
+            Some(_answered) = invites.tasks.join_next() => {}
         }
     };
     info!("ending");
-    let ending = async {
-        rooms.end().await;
-        shared.outbox.flush(FLUSH_WITHIN).await;
-    };
+    drop(invites);
+    let ending = end(rooms, shared);
     tokio::pin!(ending);
     let end_by = tokio::time::Instant::now() + END_WITHIN;
     // The sync goes on meanwhile: requests on the way out may need what it brings.
@@ -178,6 +195,42 @@ async fn serve(
             tracing::error!(error = %over, "the homeserver ended our session");
             Ok(ExitCode::from(NOT_LET_IN))
         }
+    }
+}
+
+/// Leaves all calls, sends what was said last, and ends the media workers.
+async fn end(rooms: Rooms, shared: Arc<Shared>) {
+    rooms.end().await;
+    shared.outbox.flush(FLUSH_WITHIN).await;
+    // The last one to let go of the workers waits for them.
+    if let Err(error) = tokio::task::spawn_blocking(move || drop(shared)).await {
+        warn!(%error, "the media workers did not end well");
+    }
+}
+
+/// Invites that are being answered, beside everything else: a slow server must not hold up the sync.
+struct Invites {
+    account: Arc<Account>,
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+impl Invites {
+    fn new(account: Arc<Account>, shared: Arc<Shared>) -> Self {
+        Self { account, shared, tasks: JoinSet::new() }
+    }
+
+    fn answer(&mut self, invite: Invite) {
+        if self.tasks.len() == INVITES_MAX {
+            return warn!(room = %invite.room, "too many invites: one stays unanswered");
+        }
+        let (account, shared) = (Arc::clone(&self.account), Arc::clone(&self.shared));
+        self.tasks.spawn(async move {
+            let answer = answer(&account, &shared, &invite);
+            if tokio::time::timeout(INVITE_WITHIN, answer).await.is_err() {
+                warn!(room = %invite.room, "answering an invite took too long");
+            }
+        });
     }
 }
 
@@ -252,7 +305,7 @@ impl Rooms {
     }
 
     /// Lets all actors leave their calls, at once, and waits for them.
-    async fn end(&mut self) {
+    async fn end(mut self) {
         self.inboxes.clear();
         while self.tasks.join_next().await.is_some() {}
     }

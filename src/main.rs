@@ -74,6 +74,7 @@ fn set_up(path: &Path) -> anyhow::Result<config::Config> {
     let variables = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let config = config::load(path, variables)?;
+    config.homeserver.credentials()?;
     logging::start(&config.logging)?;
     Ok(config)
 }
@@ -82,7 +83,7 @@ fn start(config: config::Config) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let ended = runtime.block_on(app::run(config));
     // A thread may still wait for a web server; dropping the runtime would wait for the thread.
-    std::mem::forget(runtime);
+    runtime.shutdown_background();
     ended
 }
 

@@ -109,8 +109,8 @@ pub(crate) enum Trouble {
         /// The one needed.
         need: i64,
     },
-    /// The room is encrypted and our media cannot be.
-    CannotEncrypt,
+    /// The room was encrypted while we were in the call in clear.
+    NowEncrypted,
     /// The homeserver does not do what the call needs.
     Homeserver,
     /// The connection to the call was lost for good.
@@ -241,9 +241,10 @@ impl Trouble {
                 "I'm not allowed to join calls here: that needs power level {need}, and I have \
                  {have}. An admin can raise mine, or lower what calls need."
             ),
-            Self::CannotEncrypt => "This room is encrypted and I can't encrypt for it at the \
-                                    moment, so I stay silent. Try again in a while."
-                .to_owned(),
+            Self::NowEncrypted => format!(
+                "This room is encrypted now, and I was in its call in clear, so I left. {p}join \
+                 brings me back, encrypted."
+            ),
             Self::Homeserver => {
                 "My homeserver refuses something I need for the call. Try again in a while."
                     .to_owned()
@@ -414,7 +415,7 @@ mod tests {
             Trouble::SfuUnreachable,
             Trouble::SfuRefused,
             Trouble::NotAllowed { have: 0, need: 50 },
-            Trouble::CannotEncrypt,
+            Trouble::NowEncrypted,
             Trouble::Homeserver,
             Trouble::CallLost,
             Trouble::Removed,

@@ -136,5 +136,9 @@ impl AudioSource for Playback {
 impl Drop for Playback {
     fn drop(&mut self) {
         debug!(position = ?self.player.position(), "a source is dropped");
+        // Closing a file or a connection may take a while, and we are on a media worker.
+        if let Reading::Resting(reader) = std::mem::replace(&mut self.reading, Reading::Over) {
+            self.blocking.spawn_blocking(move || drop(reader));
+        }
     }
 }

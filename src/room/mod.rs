@@ -23,7 +23,7 @@ use tokio::{
 use tracing::{error, info, info_span, warn};
 
 use crate::{
-    command::{Addressing, Command, Heard, Reference, Reply, Title, Trouble, Wanted, parse},
+    command::{Addressing, Command, Heard, Reference, Reply, Title, Wanted, parse},
     config::Config,
     jukebox::{Ended, Opened, PlayError, Playback, Resolver},
     store::Store,
@@ -72,7 +72,7 @@ enum Input {
     Message(Option<Message>),
     Call(Event),
     Prepared(Box<Result<Prepared, JoinError>>),
-    Ended(Result<(), PlayError>),
+    Ended(Option<Result<(), PlayError>>),
     Typing,
     Alone,
 }
@@ -223,8 +223,7 @@ impl Room {
 
     fn stop(&mut self, asked: ReplyTo) {
         let was_looking = !self.preparing.is_empty();
-        self.preparing = JoinSet::new();
-        self.typing_at = None;
+        self.stop_looking();
         let was_playing = self.playing.take().is_some();
         if let Some(ongoing) = &mut self.call {
             ongoing.call.stop();
@@ -275,7 +274,7 @@ impl Room {
     }
 
     async fn end_call(&mut self) {
-        self.preparing = JoinSet::new();
+        self.stop_looking();
         self.playing = None;
         if let Some(ongoing) = self.call.take() {
             ongoing.call.leave().await;
@@ -317,15 +316,23 @@ impl Room {
         let Some(ongoing) = self.call.take() else { return };
         self.playing = None;
         let Some(trouble) = trouble::of(reason, ongoing.joined) else { return };
-        let asked = ongoing.waiting.into_iter().next_back().map(|(asked, _)| asked);
-        self.fail(trouble, reason, asked);
+        let reference = Reference::random();
+        warn!(%reference, error = phonograph_call::chain(reason), "the call failed");
+        let reply = Reply::Failed(trouble, reference);
+        if ongoing.waiting.is_empty() {
+            self.say(&reply, None);
+        }
+        for (asked, _) in ongoing.waiting {
+            self.say(&reply, Some(asked));
+        }
     }
 
-    fn source_ended(&mut self, ended: Result<(), PlayError>) {
+    fn source_ended(&mut self, ended: Option<Result<(), PlayError>>) {
         let Some(playing) = self.playing.take() else { return };
         match ended {
-            Ok(()) => info!("played to the end"),
-            Err(error) => self.refuse(&error, playing.asked),
+            Some(Ok(())) => info!("played to the end"),
+            Some(Err(error)) => self.refuse(&error, playing.asked),
+            None => info!("what played was dropped"),
         }
     }
 
@@ -338,18 +345,18 @@ impl Room {
         self.say(&reply, Some(asked));
     }
 
-    fn fail(&self, trouble: Trouble, error: &dyn std::error::Error, asked: Option<ReplyTo>) {
-        let reference = Reference::random();
-        warn!(%reference, error = phonograph_call::chain(error), "the call failed");
-        self.say(&Reply::Failed(trouble, reference), asked);
-    }
-
     fn say(&self, reply: &Reply, reply_to: Option<ReplyTo>) {
         let text = reply.text(&self.shared.config.prefix);
         let notice = Notice { room: self.id.clone(), text, reply_to };
         if let Err(error) = self.shared.outbox.send(notice) {
             warn!(%error, "an answer was lost");
         }
+    }
+
+    /// Gives up looking for a source.
+    fn stop_looking(&mut self) {
+        self.preparing = JoinSet::new();
+        self.show_typing(false);
     }
 
     fn show_typing(&mut self, typing: bool) {
@@ -391,13 +398,10 @@ async fn next_event(call: &mut Option<Ongoing>) -> Event {
     }
 }
 
-/// How the source that plays ended; never, while it plays or when another took its place.
-async fn source_end(playing: &mut Option<Playing>) -> Result<(), PlayError> {
+/// How the source that plays ended, `None` if it was dropped before; never, while it plays.
+async fn source_end(playing: &mut Option<Playing>) -> Option<Result<(), PlayError>> {
     match playing {
-        Some(playing) => match (&mut playing.ended).await {
-            Ok(ended) => ended,
-            Err(_dropped) => pending().await,
-        },
+        Some(playing) => (&mut playing.ended).await.ok(),
         None => pending().await,
     }
 }

@@ -16,13 +16,13 @@ pub(super) fn of(reason: &EndReason, was_in: bool) -> Option<Trouble> {
         EndReason::Removed => Trouble::Removed,
         EndReason::DuplicateIdentity => Trouble::Elsewhere,
         EndReason::TokenService(error) => of_token(error),
-        EndReason::Sfu { .. } | EndReason::NowEncrypted if was_in => Trouble::CallLost,
+        EndReason::Sfu { .. } if was_in => Trouble::CallLost,
         EndReason::Sfu { why: SfuError::Refused(_) | SfuError::MayNotPublish, .. } => {
             Trouble::SfuRefused
         }
         EndReason::Sfu { .. } => Trouble::SfuUnreachable,
         EndReason::Matrix(_) | EndReason::Refused(_) => Trouble::Homeserver,
-        EndReason::NowEncrypted => Trouble::CannotEncrypt,
+        EndReason::NowEncrypted => Trouble::NowEncrypted,
         // The enum belongs to the library and is open.
         EndReason::Aborted | _ => Trouble::Internal,
     })

@@ -1,8 +1,11 @@
 //! The end of the bot's process, and its return.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use phonograph_trial::stage::WITHIN;
 
 use crate::support::{journey, journey_alone, settings};
@@ -13,21 +16,30 @@ const GONE_WITHIN: Duration = Duration::from_secs(2);
 const GHOST_MAX: Duration = Duration::from_secs(20);
 
 #[test]
-fn told_to_end_it_is_gone_from_the_call_within_two_seconds() -> Result<()> {
+fn terminated_it_is_gone_from_the_call_within_two_seconds() -> Result<()> {
+    told_to_end_it_is_gone("TERM")
+}
+
+#[test]
+fn interrupted_it_is_gone_from_the_call_within_two_seconds() -> Result<()> {
+    told_to_end_it_is_gone("INT")
+}
+
+fn told_to_end_it_is_gone(signal: &str) -> Result<()> {
     journey_alone(async |shared| {
         let (mut bot, scene) = shared.own_bot(settings(), true).await?;
         let call = scene.enter().await?;
         scene.ask("!play tones.flac").await?;
         call.wait_shown(|shown| shown.count == 2, WITHIN).await?;
 
+        let id = bot.process().id().context("the bot has ended")?.to_string();
         let asked = Instant::now();
-        let (ended, shown) =
-            tokio::join!(bot.process().stop(), call.wait_shown(|shown| shown.count == 1, WITHIN));
+        Command::new("kill").args(["-s", signal, &id]).status()?;
+        call.wait_shown(|shown| shown.count == 1, WITHIN).await?;
         let took = asked.elapsed();
 
-        ended?;
-        shown?;
         ensure!(took < GONE_WITHIN, "it took {took:?}");
+        ensure!(bot.wait_end(WITHIN).await?.success(), "{}", bot.log()?);
         ensure!(shared.members(&scene).await?.len() == 1);
         Ok(())
     })

@@ -3,7 +3,11 @@
 use std::{process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use phonograph_trial::{bot::Bot, stage::WITHIN};
+use phonograph_trial::{
+    bot::{Bot, PASSWORD},
+    stage::WITHIN,
+};
+use serde_json::json;
 
 use crate::support::{folder, journey, settings, unique};
 
@@ -33,14 +37,53 @@ fn an_unknown_key_is_an_error_that_names_the_closest_one() -> Result<()> {
 fn a_wrong_password_ends_it_with_a_clear_word() -> Result<()> {
     journey(async |shared| {
         let homeserver = shared.stage.stack.homeserver();
-        let mut settings = settings();
-        settings.user = unique("nobody");
+        let settings = settings();
+        homeserver.register(&settings.user, "another password").await?;
         let mut bot =
             Bot::launch_unregistered(homeserver.url(), homeserver.server_name(), &settings)?;
         let status = bot.wait_end(WITHIN).await?;
         ensure!(status.code() == Some(77), "{status:?}\n{}", bot.log()?);
         ensure!(bot.logged("cannot log in")? == 1, "{}", bot.log()?);
         ensure!(bot.logged("the bot's password")? == 0, "the password is in the log");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_token_lets_it_in_as_its_device() -> Result<()> {
+    journey(async |shared| {
+        let homeserver = shared.stage.stack.homeserver();
+        let mut settings = settings();
+        homeserver.register(&settings.user, PASSWORD).await?;
+        let login = homeserver.login(&settings.user, PASSWORD).await?;
+        settings.secret = format!("access_token = {:?}", login.access_token);
+        let mut bot =
+            Bot::launch_unregistered(homeserver.url(), homeserver.server_name(), &settings)?;
+        bot.wait_ready().await?;
+        ensure!(bot.logged(&login.device_id)? >= 1, "{}", bot.log()?);
+        ensure!(bot.logged(&login.access_token)? == 0, "the token is in the log");
+        Ok(())
+    })
+}
+
+#[test]
+fn its_device_is_signed_by_its_account() -> Result<()> {
+    journey(async |shared| {
+        let bot = shared.bot().await?;
+        let homeserver = shared.stage.stack.homeserver();
+        let person = shared.stage.account(&unique("somebody")).await?;
+        let login = homeserver.login(&person.user, &person.password).await?;
+        let mut asked = json!({ "device_keys": {} });
+        asked["device_keys"][bot.user_id()] = json!([]);
+        let path = "/_matrix/client/v3/keys/query";
+        let token = Some(login.access_token.as_str());
+        let keys = homeserver.request("POST".parse()?, path, token, Some(&asked)).await?.body;
+        let devices = keys["device_keys"][bot.user_id()].as_object().context("its devices")?;
+        let signatures = devices.values().map(|device| &device["signatures"][bot.user_id()]);
+        // Each is signed by itself, and by the account's self-signing key.
+        let counts: Vec<usize> =
+            signatures.map(|by| by.as_object().map_or(0, serde_json::Map::len)).collect();
+        ensure!(counts == [2], "{keys}");
         Ok(())
     })
 }

@@ -28,6 +28,9 @@ use tokio::{
 pub(crate) const TONES: [f64; 2] = [441.0, 613.0];
 /// Their level: an amplitude of a quarter.
 pub(crate) const LEVEL: f64 = 0.25 * std::f64::consts::FRAC_1_SQRT_2;
+/// Of what is promised within a time, the best of so many tries counts: a machine that does something
+/// else meanwhile says nothing about the bot.
+pub(crate) const TRIES: usize = 3;
 /// How long the browser's jitter buffer may take to settle.
 const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 /// One decibel, as a factor.

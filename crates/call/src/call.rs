@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use phonograph_matrixrtc::{RoomId, ServiceUrl};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use crate::{
     driver::{self, Command, Setup},
@@ -84,11 +87,10 @@ impl Call {
             config,
             network: Arc::clone(network),
             control: tokio::runtime::Handle::current(),
-            commands: command_receiver,
             events: event_sender,
         };
         workers.spawn(move || async move {
-            let reason = driver::run(setup).await;
+            let reason = driver::run(setup, command_receiver).await;
             // Nobody may be left to hear of it.
             drop(end_sender.send(reason));
         });
@@ -117,14 +119,23 @@ impl Call {
 
     /// Leaves, and waits until others can see it: at most 1.5 s, after which the homeserver ends
     /// our membership by itself. Cancel-safe: leaving goes on.
-    pub async fn leave(mut self) {
-        self.command(Command::Leave);
-        while self.event().await.is_some() {}
+    pub async fn leave(self) {
+        let Self { commands, mut events, end } = self;
+        // Where there is no room for the command, the closed channel says the same.
+        drop(commands.try_send(Command::Leave));
+        drop(commands);
+        while events.recv().await.is_some() {}
+        if let Some(end) = end {
+            drop(end.await);
+        }
     }
 
     fn command(&self, command: Command) {
-        if let Err(error) = self.commands.try_send(command) {
-            tracing::debug!(%error, "the call takes no command any more");
+        match self.commands.try_send(command) {
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                tracing::warn!("a command was dropped: the call is stuck");
+            }
         }
     }
 }

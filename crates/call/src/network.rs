@@ -13,6 +13,9 @@ use crate::end::TokenError;
 /// A token service asks the homeserver and the SFU before it answers.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The longest answer that is read; a grant has less than two kilobytes.
+const ANSWER_MAX: usize = 64 << 10;
+
 /// An HTTP client and TLS roots. One serves any number of calls.
 #[derive(Debug)]
 pub struct Network {
@@ -60,7 +63,8 @@ impl Network {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .timeout(TOKEN_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::limited(3))
+            // A redirect could carry the OpenID token to another host.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(NetworkError::Http)?;
         Ok(Arc::new(Self { http, tls: Arc::new(tls) }))
@@ -80,9 +84,14 @@ impl Network {
     ) -> Result<transport::Grant, TokenError> {
         let request = self.http.post(service.endpoint("sfu/get"));
         let request = request.json(&transport::sfu_get(room, device, token));
-        let answer = request.send().await.map_err(unreachable)?;
+        let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(unreachable)?;
+        let mut body = Vec::new();
+        while body.len() < ANSWER_MAX
+            && let Some(chunk) = answer.chunk().await.map_err(unreachable)?
+        {
+            body.extend_from_slice(&chunk);
+        }
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status != StatusCode::OK {
             let errcode = body.get("errcode").and_then(Value::as_str).map(str::to_owned);

@@ -25,32 +25,22 @@ pub enum AddressError {
 /// # Errors
 /// [`AddressError`] if `base` is no web address.
 pub fn signal_url(base: &str, subscribe: bool) -> Result<Url, AddressError> {
-    let mut url = endpoint(base, "rtc", ["ws", "wss"])?;
+    let mut url = endpoint(base)?;
     add_query(&mut url, subscribe);
     Ok(url)
 }
 
-/// Where a refusal is explained in words: the same checks as [`signal_url`]'s, over plain HTTP.
-///
-/// # Errors
-/// [`AddressError`] if `base` is no web address.
-pub fn validate_url(base: &str, subscribe: bool) -> Result<Url, AddressError> {
-    let mut url = endpoint(base, "rtc/validate", ["http", "https"])?;
-    add_query(&mut url, subscribe);
-    Ok(url)
-}
-
-/// A path below the base's own, with one of two schemes: the plain or the encrypted one.
-fn endpoint(base: &str, path: &str, [plain, tls]: [&str; 2]) -> Result<Url, AddressError> {
+/// The path below the base's own.
+fn endpoint(base: &str) -> Result<Url, AddressError> {
     let url = Url::parse(base).map_err(|_| AddressError::Unreadable(base.to_owned()))?;
     let scheme = match url.scheme() {
-        "ws" | "http" => plain,
-        "wss" | "https" => tls,
+        "ws" | "http" => "ws",
+        "wss" | "https" => "wss",
         other => return Err(AddressError::Scheme(other.to_owned())),
     };
     // `Url::set_scheme` refuses to turn http into ws, so the text is put together anew.
     let rest = &url[url::Position::AfterScheme..url::Position::AfterPath];
-    let text = format!("{scheme}{}/{path}", rest.trim_end_matches('/'));
+    let text = format!("{scheme}{}/rtc", rest.trim_end_matches('/'));
     Url::parse(&text).map_err(|_| AddressError::Unreadable(base.to_owned()))
 }
 
@@ -71,23 +61,13 @@ mod tests {
 
     #[test]
     fn the_path_is_kept_and_the_scheme_follows_the_use() {
-        for (base, signal, validate) in [
-            (
-                "wss://sfu.example.org",
-                "wss://sfu.example.org/rtc",
-                "https://sfu.example.org/rtc/validate",
-            ),
-            (
-                "https://x.org/livekit/sfu/",
-                "wss://x.org/livekit/sfu/rtc",
-                "https://x.org/livekit/sfu/rtc/validate",
-            ),
-            ("ws://[::1]:7880", "ws://[::1]:7880/rtc", "http://[::1]:7880/rtc/validate"),
+        for (base, signal) in [
+            ("wss://sfu.example.org", "wss://sfu.example.org/rtc"),
+            ("https://x.org/livekit/sfu/", "wss://x.org/livekit/sfu/rtc"),
+            ("ws://[::1]:7880", "ws://[::1]:7880/rtc"),
         ] {
             let found = signal_url(base, true).unwrap();
             assert_eq!(found.as_str().split('?').next(), Some(signal));
-            let found = validate_url(base, true).unwrap();
-            assert_eq!(found.as_str().split('?').next(), Some(validate));
         }
     }
 

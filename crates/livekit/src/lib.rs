@@ -17,7 +17,7 @@ mod peer;
 mod signal;
 mod track;
 
-pub use address::{AddressError, signal_url, validate_url};
+pub use address::{AddressError, signal_url};
 pub use connection::{Addresses, Config, Connection, Datagram, Event, Output, State};
 pub use ended::{Ended, Recovery, Why};
 pub use peer::Target;

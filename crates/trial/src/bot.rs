@@ -20,7 +20,8 @@ use crate::{
 const READY_WITHIN: Duration = Duration::from_mins(1);
 /// What it logs when it listens.
 const READY: &str = "ready";
-const PASSWORD: &str = "the bot's password";
+/// The password of every bot's account.
+pub const PASSWORD: &str = "the bot's password";
 
 /// What a bot is started with.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Settings {
     pub allow: Vec<String>,
     /// The folder with its music.
     pub library: PathBuf,
+    /// The line of its settings with its secret.
+    pub secret: String,
     /// More lines for the `[homeserver]` section.
     pub account: String,
     /// Further sections.
@@ -50,6 +53,7 @@ impl Settings {
             display_name: "Jukebox".to_owned(),
             allow: vec!["*".to_owned()],
             library: library.to_owned(),
+            secret: format!("password = {PASSWORD:?}"),
             account: String::new(),
             sections: String::new(),
         }
@@ -192,12 +196,12 @@ fn count(log: &Path, text: &str) -> io::Result<usize> {
 }
 
 fn settings_file(url: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { user, display_name, allow, account, sections, .. } = settings;
+    let Settings { user, display_name, allow, secret, account, sections, .. } = settings;
     let (store, library) = (folder.join("store"), settings.library.display().to_string());
     let store = store.display().to_string();
     format!(
         "allow = {allow:?}\nstore = {store:?}\n\
-         [homeserver]\nurl = {url:?}\nuser = {user:?}\npassword = {PASSWORD:?}\n\
+         [homeserver]\nurl = {url:?}\nuser = {user:?}\n{secret}\n\
          display_name = {display_name:?}\n{account}\n[library]\nfolders = [{library:?}]\n{sections}\n"
     )
 }

@@ -137,7 +137,7 @@ async fn dial(network: &Network, grant: &Grant) -> Result<Socket, SfuError> {
             Err(SfuError::Refused(response.status().as_u16()))
         }
         Ok(Err(error)) => Err(unreachable(&error)),
-        Err(_elapsed) => Err(unreachable(&"no answer within 7 s")),
+        Err(_elapsed) => Err(unreachable(&format!("no answer within {OPEN_WITHIN:?}"))),
     }
 }
 
@@ -192,7 +192,7 @@ impl Link {
                         break;
                     }
                     Err(_elapsed) => {
-                        debug!("the WebSocket took nothing for 5 s");
+                        debug!(limit = ?WRITE_WITHIN, "the WebSocket took nothing");
                         break;
                     }
                 }

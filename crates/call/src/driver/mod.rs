@@ -11,7 +11,8 @@ use std::{
 };
 
 use phonograph_matrixrtc::{
-    Now, Request, RequestError, RequestId, Response, ServiceUrl, Timestamp, transport::Grant,
+    KeyMessage, Now, Request, RequestError, RequestId, Response, ServiceUrl, Timestamp,
+    transport::Grant,
 };
 use tokio::{
     runtime::Handle,
@@ -28,7 +29,7 @@ use crate::{
     call::{Config, Event},
     end::{EndReason, SfuError, TokenError},
     machine::{self, Action, Machine, Seed},
-    matrix::{Matrix, MatrixError, RoomFeed},
+    matrix::{Matrix, MatrixError, RoomFeed, RoomState},
     network::Network,
     source::AudioSource,
 };
@@ -53,21 +54,35 @@ pub(crate) struct Setup {
     pub(crate) network: Arc<Network>,
     /// Where requests run: Matrix has its timers and connections there.
     pub(crate) control: Handle,
-    pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) events: mpsc::Sender<Event>,
 }
 
 /// Drives a call from its beginning to its end.
-pub(crate) async fn run(setup: Setup) -> EndReason {
+pub(crate) async fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> EndReason {
     let span = info_span!("call", room = %setup.config.room);
-    async {
-        match begin(&setup).await {
-            Ok((machine, feed)) => Driver::new(setup, machine, feed).run().await,
-            Err(reason) => reason,
+    drive(setup, commands).instrument(span).await
+}
+
+async fn drive(setup: Setup, mut commands: mpsc::Receiver<Command>) -> EndReason {
+    let mut playing = Playing::new(Instant::now());
+    let begun = {
+        let begin = begin(&setup);
+        tokio::pin!(begin);
+        loop {
+            tokio::select! {
+                begun = &mut begin => break begun,
+                command = commands.recv() => match command {
+                    Some(Command::Play(source)) => playing.start(source, Instant::now()),
+                    Some(Command::Stop) => playing.stop(),
+                    Some(Command::Leave) | None => return EndReason::Left,
+                },
+            }
         }
+    };
+    match begun {
+        Ok((machine, feed)) => Driver::new(setup, commands, machine, feed, playing).run().await,
+        Err(reason) => reason,
     }
-    .instrument(span)
-    .await
 }
 
 /// What is found out before anything is decided: the room's state, and where to publish.
@@ -152,10 +167,24 @@ enum Done {
     Open(Result<Opened, SfuError>),
 }
 
+/// What the room says next; never, once it has ended. Cancel-safe.
+async fn hear(feed: &mut Option<RoomFeed>) -> Input {
+    let Some(feed) = feed else { return std::future::pending().await };
+    tokio::select! {
+        changed = feed.state.changed() => match changed {
+            Ok(()) => Input::State(Box::new(feed.state.borrow_and_update().clone())),
+            Err(_ended) => Input::FeedEnd,
+        },
+        key = feed.keys.recv() => key.map_or(Input::FeedEnd, |key| Input::Key(Box::new(key))),
+    }
+}
+
 struct Driver {
     setup: Setup,
+    commands: mpsc::Receiver<Command>,
     machine: Machine,
-    feed: RoomFeed,
+    /// What the room says; `None` once it says nothing more.
+    feed: Option<RoomFeed>,
     link: Option<Link>,
     playing: Playing,
     tasks: JoinSet<Done>,
@@ -165,29 +194,40 @@ struct Driver {
 /// One input.
 enum Input {
     Command(Option<Command>),
-    State(bool),
-    Key(Option<Box<phonograph_matrixrtc::KeyMessage>>),
+    State(Box<RoomState>),
+    Key(Box<KeyMessage>),
+    FeedEnd,
     Done(Result<Done, JoinError>),
     Received(Received),
     Time,
 }
 
 impl Driver {
-    fn new(setup: Setup, machine: Machine, feed: RoomFeed) -> Self {
-        let playing = Playing::new(Instant::now());
-        let tasks = JoinSet::new();
-        Self { setup, machine, feed, link: None, playing, tasks, leave_by: None }
+    fn new(
+        setup: Setup,
+        commands: mpsc::Receiver<Command>,
+        machine: Machine,
+        feed: RoomFeed,
+        playing: Playing,
+    ) -> Self {
+        let (feed, tasks) = (Some(feed), JoinSet::new());
+        Self { setup, commands, machine, feed, link: None, playing, tasks, leave_by: None }
     }
 
     async fn run(mut self) -> EndReason {
-        self.machine.join(now());
+        let now_ = now();
+        self.machine.set_playing(self.playing.is_playing(), now_);
+        self.machine.join(now_);
         loop {
             if let Some(reason) = self.carry_out() {
                 return reason;
             }
+            if self.machine.is_ending() && self.leave_by.is_none() {
+                self.leave_by = Some(Instant::now() + LEAVE_WITHIN);
+            }
             if self.leave_by.is_some_and(|by| by <= Instant::now()) {
                 warn!("leaving took too long: the homeserver ends our membership by itself");
-                return EndReason::Left;
+                return self.machine.take_reason().unwrap_or(EndReason::Left);
             }
             let input = self.wait().await;
             self.take(input);
@@ -198,14 +238,14 @@ impl Driver {
 
     async fn wait(&mut self) -> Input {
         let deadline = self.deadline().into();
-        let Self { setup, feed, link, tasks, leave_by, .. } = self;
+        let Self { commands, feed, link, tasks, leave_by, .. } = self;
         tokio::select! {
+            // The network comes last: whoever floods it must not keep us from leaving.
             biased;
-            received = Link::receive(link) => Input::Received(received),
-            command = setup.commands.recv(), if leave_by.is_none() => Input::Command(command),
+            command = commands.recv(), if leave_by.is_none() => Input::Command(command),
             Some(done) = tasks.join_next() => Input::Done(done),
-            changed = feed.state.changed() => Input::State(changed.is_ok()),
-            key = feed.keys.recv() => Input::Key(key.map(Box::new)),
+            input = hear(feed) => input,
+            received = Link::receive(link) => Input::Received(received),
             () = tokio::time::sleep_until(deadline) => Input::Time,
         }
     }
@@ -222,7 +262,7 @@ impl Driver {
         let now = now();
         match input {
             Input::Command(Some(Command::Play(source))) => {
-                self.playing.start(source);
+                self.playing.start(source, now.instant);
                 self.machine.set_playing(true, now);
             }
             Input::Command(Some(Command::Stop)) => {
@@ -230,13 +270,13 @@ impl Driver {
                 self.machine.set_playing(false, now);
             }
             Input::Command(Some(Command::Leave) | None) => self.leave(now),
-            Input::State(true) => {
-                let state = self.feed.state.borrow_and_update().clone();
-                self.machine.handle_room_state(state, now);
-            }
-            Input::Key(Some(message)) => self.machine.handle_media_key(&message, now),
+            Input::State(state) => self.machine.handle_room_state(*state, now),
+            Input::Key(message) => self.machine.handle_media_key(&message, now),
             // Another call took over the room, or the Matrix side has ended.
-            Input::State(false) | Input::Key(None) => self.leave(now),
+            Input::FeedEnd => {
+                self.feed = None;
+                self.leave(now);
+            }
             Input::Done(Ok(done)) => self.finish(done, now),
             Input::Done(Err(error)) => warn!(%error, "a request was aborted"),
             Input::Received(Received::Signal(message)) => {

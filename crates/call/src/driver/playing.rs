@@ -44,7 +44,11 @@ impl Playing {
     }
 
     /// Plays a source, in the place of what plays.
-    pub(super) fn start(&mut self, source: Box<dyn AudioSource>) {
+    pub(super) fn start(&mut self, source: Box<dyn AudioSource>, now: Instant) {
+        if self.next_tick().is_none() {
+            // The time in which nothing played is not made up for.
+            self.skip(now);
+        }
         self.source = Some(source);
         self.ended = false;
     }
@@ -54,6 +58,11 @@ impl Playing {
         if self.source.take().is_some() {
             self.tail = TAIL;
         }
+    }
+
+    /// Whether a source plays, or waits to.
+    pub(super) fn is_playing(&self) -> bool {
+        self.source.is_some()
     }
 
     /// When the next frame is due, if there is one.
@@ -145,7 +154,7 @@ mod tests {
     fn a_frame_is_due_every_20_ms() {
         let start = Instant::now();
         let mut playing = Playing::new(start);
-        playing.start(Box::new(Count(0, 100)));
+        playing.start(Box::new(Count(0, 100)), start);
         assert_eq!(frames(&mut playing, start), [(0, 0)]);
         assert_eq!(frames(&mut playing, start + FRAME / 2), []);
         assert_eq!(playing.next_tick(), Some(start + FRAME));
@@ -156,7 +165,7 @@ mod tests {
     fn a_long_delay_is_not_made_up_for() {
         let start = Instant::now();
         let mut playing = Playing::new(start);
-        playing.start(Box::new(Count(0, 100)));
+        playing.start(Box::new(Count(0, 100)), start);
         let slots: Vec<u64> =
             frames(&mut playing, start + FRAME * 50).into_iter().map(|(_, slot)| slot).collect();
         assert_eq!(slots, [45, 46, 47, 48, 49, 50]);
@@ -166,16 +175,26 @@ mod tests {
     fn while_nothing_may_be_sent_the_source_waits_and_time_runs_on() {
         let start = Instant::now();
         let mut playing = Playing::new(start);
-        playing.start(Box::new(Count(0, 100)));
+        playing.start(Box::new(Count(0, 100)), start);
         playing.skip(start + FRAME * 10);
         assert_eq!(frames(&mut playing, start + FRAME * 10), [(0, 10)]);
+    }
+
+    #[test]
+    fn a_source_that_begins_after_a_pause_begins_with_one_frame() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        let later = start + FRAME * 50;
+        assert_eq!(frames(&mut playing, later), []);
+        playing.start(Box::new(Count(0, 100)), later);
+        assert_eq!(frames(&mut playing, later), [(0, 50)]);
     }
 
     #[test]
     fn the_end_of_a_source_is_told_once() {
         let start = Instant::now();
         let mut playing = Playing::new(start);
-        playing.start(Box::new(Count(0, 1)));
+        playing.start(Box::new(Count(0, 1)), start);
         assert_eq!(frames(&mut playing, start + FRAME * 5), [(0, 0)]);
         assert!(playing.take_ended());
         assert!(!playing.take_ended());
@@ -186,7 +205,7 @@ mod tests {
     fn a_source_that_is_stopped_ends_in_silence() {
         let start = Instant::now();
         let mut playing = Playing::new(start);
-        playing.start(Box::new(Count(0, 100)));
+        playing.start(Box::new(Count(0, 100)), start);
         assert_eq!(frames(&mut playing, start).len(), 1);
         playing.stop();
         let sent: Vec<u8> = (1..20)

@@ -285,11 +285,24 @@ impl Machine {
     /// When [`Machine::handle_timeout`] wants to be called.
     pub(crate) fn poll_timeout(&self, now: Now) -> Option<Instant> {
         let link = match &self.link {
-            Link::Up(up) => Some(up.timeout),
+            Link::Up(up) => {
+                let hold = up.hold_until.filter(|until| *until > now.instant);
+                Some(hold.map_or(up.timeout, |until| up.timeout.min(until)))
+            }
             Link::Pausing { until } => Some(*until),
             Link::Idle | Link::Asking | Link::Opening { .. } => None,
         };
         [self.session.poll_timeout(now), link, self.mute_at()].into_iter().flatten().min()
+    }
+
+    /// Whether the call is being left, for whatever reason.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Why, for a driver that waits no longer.
+    pub(crate) fn take_reason(&mut self) -> Option<EndReason> {
+        self.ending.take()
     }
 
     /// The token service that we publish by.

@@ -99,7 +99,7 @@ pub enum Event {
     },
     /// The server refused a track: the token does not allow it.
     Refused(TrackId),
-    /// It is over. The last output but [`Output::Done`].
+    /// It is over; what was still on its way out may follow.
     Ended(Ended),
 }
 
