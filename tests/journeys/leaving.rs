@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use phonograph_trial::stage::WITHIN;
 
 use crate::support::{journey, journey_alone, settings};
@@ -97,6 +97,17 @@ fn a_lost_store_is_said_and_the_new_device_is_heard() -> Result<()> {
         bot.restart().await?;
 
         ensure!(bot.logged("lost")? >= 1, "{}", bot.log()?);
+        // What is written before a client has heard of the new device cannot be read by it.
+        let mut answer = Err(anyhow!("nothing was asked"));
+        for _ in 0..5 {
+            let said = scene.person.say(&scene.room, "!ping").await?;
+            let within = Duration::from_secs(10);
+            answer = scene.person.wait_for_answer(&scene.room, &said, within).await;
+            if answer.is_ok() {
+                break;
+            }
+        }
+        ensure!(answer?.body == "Pong.");
         scene.ask("!play tones.flac").await?;
         scene.hears_tones(&call).await
     })
