@@ -43,6 +43,9 @@ pub(super) struct Up {
     pub(super) timeout: Instant,
     /// Until when a source waits for an audience, once the path is up.
     pub(super) hold_until: Option<Instant>,
+    /// Whether somebody receives us; that may be known before the path is up, as the SFU tells
+    /// others of a track as soon as it is announced.
+    heard: bool,
 }
 
 /// A datagram that came.
@@ -95,7 +98,8 @@ impl Machine {
         });
         let track = track.expect("a new connection takes its first track");
         let opened = now.instant;
-        let up = Up { url, connection, track, opened, timeout: opened, hold_until: None };
+        let up =
+            Up { url, connection, track, opened, timeout: opened, hold_until: None, heard: false };
         self.link = Link::Up(Box::new(up));
         self.drain_link(now);
     }
@@ -170,7 +174,7 @@ impl Machine {
             Said::Published(_) => debug!("the SFU took our track"),
             Said::Connected => {
                 let Link::Up(up) = &mut self.link else { return };
-                up.hold_until = Some(now.instant + AUDIENCE_WITHIN);
+                up.hold_until = (!up.heard).then(|| now.instant + AUDIENCE_WITHIN);
                 let took_ms = now.instant.duration_since(up.opened).as_secs_f64() * 1000.0;
                 debug!(step = "connect the media path", took_ms, "done");
                 self.retry.succeed();
@@ -181,6 +185,7 @@ impl Machine {
             }
             Said::Subscribed(_) => {
                 let Link::Up(up) = &mut self.link else { return };
+                up.heard = true;
                 up.hold_until = None;
                 self.emit(Event::Heard);
             }

@@ -1,9 +1,13 @@
 //! From the settings to a client that is logged in as the same device as last time.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use matrix_sdk::{
-    Client, ClientBuildError, HttpError,
+    Client, ClientBuildError, HttpError, SqliteStoreConfig,
     authentication::matrix::MatrixSession,
     config::{RequestConfig, SyncSettings},
     ruma::api::error::ErrorKind,
@@ -176,8 +180,10 @@ async fn adopt_token(client: &Client, token: &str) -> Result<(), StartError> {
 
 async fn build(settings: &Settings) -> Result<Client, StartError> {
     let address = settings.homeserver.as_str();
+    // A bot reads little of its store at once, and a small machine has better uses for memory.
+    let store = SqliteStoreConfig::with_low_memory_config(&settings.store);
     let builder = Client::builder()
-        .sqlite_store(&settings.store, None)
+        .sqlite_store_with_config_and_cache_path(store, None::<&Path>)
         .request_config(RequestConfig::new().timeout(REQUEST_TIMEOUT).retry_limit(1));
     let builder = if address.starts_with("http://") || address.starts_with("https://") {
         builder.homeserver_url(address)
