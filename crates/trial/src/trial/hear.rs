@@ -1,6 +1,6 @@
 //! The trial itself: a room, the bot, somebody who asks for music, and Element Call that plays it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use phonograph_trial::{
@@ -19,6 +19,8 @@ use super::{
 
 /// How long is listened to, to measure it.
 const LISTEN: Duration = Duration::from_secs(2);
+/// How long the browser's jitter buffer may take to settle.
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 /// What is asked for while it is measured.
 const TONES: &str = "!play tones.flac";
 
@@ -67,8 +69,7 @@ impl Trial {
     async fn judge(&self, encrypted: bool, joined_ms: u64) -> Result<Verdict> {
         let bot = Some(self.bot.user_id());
         let began_ms = self.call.wait_sound(bot, WITHIN).await?;
-        let heard = self.call.hears(LISTEN).await?;
-        let stream = heard.of(self.bot.user_id()).context("nothing of the bot is heard")?;
+        let (hertz, rms, is_music) = self.listen().await?;
 
         self.ask("!stop").await?;
         self.call.wait_silence(bot, WITHIN).await?;
@@ -77,14 +78,28 @@ impl Trial {
         let sound_ms = self.call.wait_sound(bot, WITHIN).await?;
 
         Ok(Verdict {
-            heard: verdict::is_music(stream),
+            heard: is_music,
             encrypted,
-            hertz: stream.hertz(),
-            rms: stream.rms(),
+            hertz,
+            rms,
             command_to_sound_ms: sound_ms.saturating_sub(asked_ms),
             join_to_sound_ms: began_ms.saturating_sub(joined_ms),
             versions: Versions::new(),
         })
+    }
+
+    /// Listens until the music is heard as it is. For the first seconds the browser stretches what it
+    /// plays to fill its jitter buffer, and a tone comes out some hertz beside itself.
+    async fn listen(&self) -> Result<([f64; 2], [f64; 2], bool)> {
+        let began = Instant::now();
+        loop {
+            let heard = self.call.hears(LISTEN).await?;
+            let stream = heard.of(self.bot.user_id()).context("nothing of the bot is heard")?;
+            let is_music = verdict::is_music(stream);
+            if is_music || began.elapsed() > SETTLED_WITHIN {
+                return Ok((stream.hertz(), stream.rms(), is_music));
+            }
+        }
     }
 
     /// Says something to the bot and waits for its answer.
