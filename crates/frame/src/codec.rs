@@ -1,9 +1,6 @@
 //! Codecs, and how much of each codec's frame stays readable.
 
-/// A codec whose frames can be encrypted between clients.
-///
-/// AV1 is not among them: livekit-client throws, and an encrypted AV1 frame is no valid sequence of
-/// OBUs for the packetisers in between.
+/// A codec of the frames that calls carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// RFC 6716; the TOC byte stays clear.
@@ -16,6 +13,9 @@ pub enum Codec {
     H264,
     /// ITU-T H.265 in Annex B form; everything up to the header of the first slice.
     H265,
+    /// In clear calls only: livekit-client throws, and an encrypted AV1 frame is no valid sequence of
+    /// OBUs for the packetisers in between.
+    Av1,
 }
 
 /// How many bytes of a VP8 key frame stay clear: frame tag, start code and size (RFC 6386 §9.1).
@@ -24,6 +24,11 @@ const VP8_KEY_HEADER: usize = 10;
 const VP8_DELTA_HEADER: usize = 3;
 
 impl Codec {
+    /// Whether frames of this codec can be encrypted between clients.
+    pub const fn is_encryptable(self) -> bool {
+        !matches!(self, Self::Av1)
+    }
+
     /// How many bytes at the front of a frame stay clear, and are authenticated.
     ///
     /// Never more than the frame has. A NAL-unit frame without a slice falls back to VP8's rule, as
@@ -32,7 +37,7 @@ impl Codec {
         let wanted = match self {
             Self::Opus => 1,
             Self::Vp8 => vp8_header_len(frame),
-            Self::Vp9 => 0,
+            Self::Vp9 | Self::Av1 => 0,
             Self::H264 | Self::H265 => {
                 self.first_slice(frame).map_or_else(|| vp8_header_len(frame), |at| at + 2)
             }
@@ -48,7 +53,7 @@ impl Codec {
     /// Whether the clear header can be found again once the rest is encrypted.
     pub(crate) fn has_whole_header(self, frame: &[u8]) -> bool {
         match self {
-            Self::Opus | Self::Vp9 => true,
+            Self::Opus | Self::Vp9 | Self::Av1 => true,
             Self::Vp8 => frame.len() >= vp8_header_len(frame),
             Self::H264 | Self::H265 => {
                 self.first_slice(frame).is_some_and(|at| at + 2 <= frame.len())
@@ -68,7 +73,7 @@ impl Codec {
         match self {
             Self::H264 => matches!(header & 0x1f, 1 | 5),
             Self::H265 => matches!((header >> 1) & 0x3f, 0..=9 | 16..=21),
-            Self::Opus | Self::Vp8 | Self::Vp9 => false,
+            Self::Opus | Self::Vp8 | Self::Vp9 | Self::Av1 => false,
         }
     }
 }

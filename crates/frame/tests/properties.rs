@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use phonograph_frame::{
     Codec,
-    crypto::{KeyIndex, KeyRing, MediaKey, NonceSeed, SealError, Sealer},
+    crypto::{KeyIndex, KeyRing, MediaKey, NonceSeed, OpenError, SealError, Sealer},
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -133,4 +133,16 @@ fn a_rotation_takes_effect_on_the_next_frame() {
 
     assert_eq!(ring.open(Codec::Opus, &sealed, &mut opened).unwrap(), Some(KeyIndex::new(1)));
     assert_eq!(opened, [0x78, 1, 2]);
+}
+
+#[test]
+fn av1_is_never_encrypted() {
+    let (mut sealer, mut out) = (Sealer::new(NonceSeed::new([1; 12])), Vec::new());
+    sealer.set_key(KeyIndex::new(0), MediaKey::from_random([1; 16]).derive());
+    assert_eq!(
+        sealer.seal(Codec::Av1, &[1; 40], &mut out),
+        Err(SealError::NotEncryptable(Codec::Av1))
+    );
+    let opened = KeyRing::new().open(Codec::Av1, &[1; 40], &mut out);
+    assert_eq!(opened, Err(OpenError::NotEncryptable(Codec::Av1)));
 }

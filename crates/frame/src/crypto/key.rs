@@ -1,6 +1,6 @@
 //! Keys as Matrix carries them and keys as AES takes them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::aead::{AES_128_GCM, LessSafeKey, UnboundKey};
 use hkdf::Hkdf;
@@ -88,8 +88,9 @@ impl fmt::Debug for MediaKey {
     }
 }
 
-/// A derived key, ready for AES-128-GCM. Prints as `***`.
-pub struct FrameKey(pub(super) LessSafeKey);
+/// A derived key, ready for AES-128-GCM. Prints as `***`; clones share the one key.
+#[derive(Clone)]
+pub struct FrameKey(pub(super) Arc<LessSafeKey>);
 
 impl FrameKey {
     /// Derives the key that everybody in a call with a password shares (PBKDF2-HMAC-SHA-256,
@@ -102,7 +103,7 @@ impl FrameKey {
 
     fn from_aes(key: &[u8; AES_LEN]) -> Self {
         let key = UnboundKey::new(&AES_128_GCM, key).expect("16 bytes are an AES-128 key");
-        Self(LessSafeKey::new(key))
+        Self(Arc::new(LessSafeKey::new(key)))
     }
 }
 

@@ -11,6 +11,9 @@ use crate::Codec;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// Frames of this codec cannot have been encrypted. The sender is at fault.
+    #[error("{0:?} cannot be encrypted")]
+    NotEncryptable(Codec),
     /// It is too short to be encrypted. The sender or the SFU is at fault.
     #[error("a frame of {len} bytes is too short to be encrypted")]
     Short {
@@ -74,6 +77,9 @@ impl KeyRing {
     ) -> Result<Option<KeyIndex>, OpenError> {
         out.clear();
         let Some(&index) = frame.last() else { return Ok(None) };
+        if !codec.is_encryptable() {
+            return Err(OpenError::NotEncryptable(codec));
+        }
         let index = KeyIndex::new(index);
         let (header, sealed) = frame.split_at(codec.clear_header_len(frame));
         let opened = if codec.is_escaped(frame) {

@@ -34,6 +34,9 @@ pub enum SealError {
     /// There is no key yet. Ours to fix: set one first; the frame is lost.
     #[error("there is no key to seal with")]
     NoKey,
+    /// Frames of this codec cannot be encrypted. The caller's to fix: publish another one.
+    #[error("{0:?} cannot be encrypted")]
+    NotEncryptable(Codec),
     /// Its receiver could not find the clear header again: a VP8 frame shorter than its own header,
     /// or an H.264 or H.265 frame without a slice. The encoder is at fault; parameter sets go with
     /// the next picture.
@@ -92,6 +95,9 @@ impl Sealer {
         out.clear();
         if frame.is_empty() {
             return Ok(());
+        }
+        if !codec.is_encryptable() {
+            return Err(SealError::NotEncryptable(codec));
         }
         if !codec.has_whole_header(frame) {
             return Err(SealError::NoHeader { codec, len: frame.len() });
