@@ -43,6 +43,22 @@ pub enum Request {
         /// Its content.
         content: Value,
     },
+    /// Read the state event that is our membership, from the homeserver and not from a store.
+    ReadMembership {
+        /// Its type.
+        event_type: &'static str,
+        /// Its state key.
+        state_key: String,
+    },
+    /// Have the token service of the transport that we publish on send this delayed event as soon
+    /// as the SFU has lost us: ask it for a token with `delay_id` and `delay_timeout` (MSC4195).
+    /// It is granted by [`Response::Done`]; a service that refuses those fields refuses this.
+    DelegateLeave {
+        /// The delayed event.
+        delay_id: DelayId,
+        /// Its delay.
+        delay: Duration,
+    },
     /// Send a to-device message, encrypted, to each of these devices and no other.
     SendKey {
         /// The devices.
@@ -51,6 +67,8 @@ pub enum Request {
         event_type: &'static str,
         /// Its content; it holds a secret.
         content: Value,
+        /// Whether devices that their owner has not signed are to be left out, as unserved.
+        signed_only: bool,
     },
 }
 
@@ -64,6 +82,8 @@ impl Request {
             Self::CancelLeave(_) => "cancel leave",
             Self::SendLeaveNow(_) => "send leave now",
             Self::SendMembership { .. } => "send membership",
+            Self::ReadMembership { .. } => "read membership",
+            Self::DelegateLeave { .. } => "delegate leave",
             Self::SendKey { .. } => "send key",
         }
     }
@@ -80,6 +100,8 @@ pub enum Response {
     Sent(EventId),
     /// It is done.
     Done,
+    /// The content of the state event that was read; [`RequestError::NotFound`] if there is none.
+    Membership(Value),
     /// The key was sent to all but these.
     KeySent {
         /// Devices that are unknown or could not be encrypted for.

@@ -124,9 +124,10 @@ fn key_messages_are_taken_as_element_call_takes_them() {
         let message = KeyMessage {
             sender: UserId::from(case["sender"].as_str().unwrap()),
             sender_device: Some(DeviceId::from("BOTDEVICE1")),
+            signed: false,
             content: case["content"].clone(),
         };
-        let taken = message.accept(&room, &me);
+        let taken = message.accept(&room, &me, false);
         assert_eq!(taken.is_ok(), case["accept"] == true, "{}", case["name"]);
         if let (Ok(taken), Some(hex)) = (taken, case["key_hex"].as_str()) {
             assert_eq!(hex::encode(taken.key.as_bytes()), hex, "{}", case["name"]);

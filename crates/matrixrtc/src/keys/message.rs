@@ -27,6 +27,8 @@ pub struct KeyMessage {
     pub sender: UserId,
     /// The device whose Olm session carried it; `None` if it came in clear.
     pub sender_device: Option<DeviceId>,
+    /// Whether that device is signed by its owner (cross-signing).
+    pub signed: bool,
     /// The decrypted content.
     pub content: Value,
 }
@@ -36,6 +38,7 @@ impl std::fmt::Debug for KeyMessage {
         f.debug_struct("KeyMessage")
             .field("sender", &self.sender)
             .field("sender_device", &self.sender_device)
+            .field("signed", &self.signed)
             .finish_non_exhaustive()
     }
 }
@@ -59,6 +62,9 @@ pub enum KeyRefused {
     /// such keys; we never do.
     #[error("the key was not encrypted")]
     Clear,
+    /// Its device is not signed by its owner, and only such are wanted.
+    #[error("the device that sent the key is not signed by its owner")]
+    Unsigned,
     /// It claims another device than the one that encrypted it.
     #[error("the key claims to be another device's")]
     OtherDevice,
@@ -74,18 +80,26 @@ pub enum KeyRefused {
 }
 
 impl KeyMessage {
-    /// Takes the key out of the message, if it can be whose it says it is.
+    /// Takes the key out of the message, if it can be whose it says it is. `signed_only` says
+    /// whether its device must be signed by its owner.
     ///
     /// # Errors
     /// [`KeyRefused`] says what is wrong with it.
-    pub fn accept(&self, room: &RoomId, me: &Member) -> Result<MemberKey, KeyRefused> {
+    pub fn accept(
+        &self,
+        room: &RoomId,
+        me: &Member,
+        signed_only: bool,
+    ) -> Result<MemberKey, KeyRefused> {
         let device = self.sender_device.as_ref().ok_or(KeyRefused::Clear)?;
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let named_room = text(&self.content["room_id"]).ok_or(KeyRefused::Malformed)?;
+        if signed_only && !self.signed {
+            return Err(KeyRefused::Unsigned);
+        }
+        let named_room = self.content["room_id"].as_str().ok_or(KeyRefused::Malformed)?;
         if named_room != room.as_str() {
             return Err(KeyRefused::OtherRoom);
         }
-        let claimed = text(&self.content["member"]["claimed_device_id"]);
+        let claimed = self.content["member"]["claimed_device_id"].as_str();
         let claimed = claimed.ok_or(KeyRefused::Malformed)?;
         if claimed != device.as_str() {
             return Err(KeyRefused::OtherDevice);

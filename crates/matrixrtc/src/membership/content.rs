@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Intent, Member, RoomId, ServiceUrl, Timestamp};
+use crate::{Intent, Member, RoomId, ServiceUrl, Timestamp, roster::Selection};
 
 /// How often a membership is renewed at most (matrix-js-sdk 43).
 const REFRESH_INTERVAL: Duration = Duration::from_hours(1);
@@ -17,6 +17,7 @@ pub(super) struct Content<'a> {
     pub(super) room: &'a RoomId,
     pub(super) transport: &'a ServiceUrl,
     pub(super) intent: Intent,
+    pub(super) selection: Selection,
     pub(super) expires: Duration,
     /// When we joined; absent from the first event, whose own time says it.
     pub(super) created: Option<Timestamp>,
@@ -33,7 +34,7 @@ impl Content<'_> {
             "membershipID": self.me.to_string(),
             "expires": u64::try_from(self.expires.as_millis()).unwrap_or(u64::MAX),
             "m.call.intent": self.intent.as_str(),
-            "focus_active": { "type": "livekit", "focus_selection": "multi_sfu" },
+            "focus_active": { "type": "livekit", "focus_selection": self.selection.as_str() },
             "foci_preferred": [{
                 "type": "livekit",
                 "livekit_service_url": self.transport,

@@ -1,7 +1,7 @@
 //! One test per edge of the module's picture.
 
 use super::*;
-use crate::{DeviceId, UserId, roster::Selection};
+use crate::{DeviceId, UserId};
 
 /// A homeserver and a clock in the test's hands.
 struct Bed {
@@ -27,6 +27,8 @@ impl Bed {
             room: RoomId::from("!r:x"),
             room_version: "12".to_owned(),
             intent: Intent::Audio,
+            selection: Selection::Own,
+            delegate: false,
         });
         membership.join(url(), stale);
         Self { membership, now }
@@ -63,7 +65,7 @@ impl Bed {
             member: me(),
             created: Timestamp::from_millis(1_000_000),
             expires_at: Timestamp::from_millis(u64::MAX),
-            selection: Selection::Own,
+            selection: Some(Selection::Own),
             preferred: Some(url()),
             intent: None,
             event: crate::EventId::from("$1"),

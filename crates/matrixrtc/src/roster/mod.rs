@@ -7,7 +7,7 @@
 mod parse;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     time::Duration,
 };
 
@@ -63,14 +63,23 @@ impl Intent {
 }
 
 /// How a member chooses the SFU that it publishes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Selection {
     /// The one that it names itself (Element Call since 0.17).
+    #[default]
     Own,
-    /// The one that the oldest member names.
+    /// The one that the oldest member names: for calls of clients that know one SFU only.
     Oldest,
-    /// In a way that we do not know; it then has no transport.
-    Unknown,
+}
+
+impl Selection {
+    /// As memberships write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "multi_sfu",
+            Self::Oldest => "oldest_membership",
+        }
+    }
 }
 
 /// One member of the call.
@@ -82,8 +91,8 @@ pub struct MemberInfo {
     pub created: Timestamp,
     /// When it stops to count unless it is renewed.
     pub expires_at: Timestamp,
-    /// How it chooses its SFU.
-    pub selection: Selection,
+    /// How it chooses its SFU; `None` if in a way that we do not know, and then it has none.
+    pub selection: Option<Selection>,
     /// The transport that it names.
     pub preferred: Option<ServiceUrl>,
     /// What it means to send.
@@ -110,6 +119,9 @@ pub struct Ignored {
     pub malformed: usize,
     /// Their sender is not in the room.
     pub not_in_room: usize,
+    /// Their name on the SFU is another member's as well: a device id with a colon in it can make
+    /// it so. The one with the longer user id counts, since its device id is the plainer one.
+    pub ambiguous: usize,
     /// There were more than 10 000; the oldest were not looked at.
     pub surplus: usize,
 }
@@ -117,7 +129,11 @@ pub struct Ignored {
 /// The members of a call at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roster {
+    /// Oldest first.
     members: Vec<MemberInfo>,
+    /// Where each of them is in the list. A name on the SFU names one member.
+    places: HashMap<Identity, usize>,
+    next_expiry: Option<Timestamp>,
     ignored: Ignored,
 }
 
@@ -130,21 +146,38 @@ impl Roster {
         let mut ignored =
             Ignored { surplus: newest.len().saturating_sub(EVENTS_MAX), ..Ignored::default() };
         newest.truncate(EVENTS_MAX);
-        let mut by_member = BTreeMap::<Member, MemberInfo>::new();
+        let mut by_identity = HashMap::<Identity, MemberInfo>::new();
         for event in newest {
             match parse::member(&event.0) {
                 Ok(info) if !joined.contains(&info.member.user) => ignored.not_in_room += 1,
                 Ok(info) if now >= info.expires_at => ignored.expired += 1,
-                // Newest first: an older event of the same device is another form of state key.
-                Ok(info) => _ = by_member.entry(info.member.clone()).or_insert(info),
+                Ok(info) => match by_identity.entry(info.identity()) {
+                    Entry::Vacant(free) => _ = free.insert(info),
+                    Entry::Occupied(mut taken) => {
+                        // Newest first: an older event of the same device is another form of
+                        // state key.
+                        if taken.get().member != info.member {
+                            ignored.ambiguous += 1;
+                            if info.member.user.as_str().len()
+                                > taken.get().member.user.as_str().len()
+                            {
+                                taken.insert(info);
+                            }
+                        }
+                    }
+                },
                 Err(parse::Unusable::Left) => {}
                 Err(parse::Unusable::OtherSlot) => ignored.other_slot += 1,
                 Err(parse::Unusable::Malformed) => ignored.malformed += 1,
             }
         }
-        let mut members: Vec<MemberInfo> = by_member.into_values().collect();
-        members.sort_by(|a, b| (a.created, &a.event).cmp(&(b.created, &b.event)));
-        Self { members, ignored }
+        let mut members: Vec<MemberInfo> = by_identity.into_values().collect();
+        let order = |info: &MemberInfo| (info.created, info.event.clone(), info.member.clone());
+        members.sort_by_cached_key(order);
+        let places = members.iter().enumerate().map(|(place, info)| (info.identity(), place));
+        let places = places.collect();
+        let next_expiry = members.iter().map(|info| info.expires_at).min();
+        Self { members, places, next_expiry, ignored }
     }
 
     /// The members, oldest first.
@@ -159,7 +192,12 @@ impl Roster {
 
     /// One member.
     pub fn get(&self, member: &Member) -> Option<&MemberInfo> {
-        self.members.iter().find(|info| info.member == *member)
+        self.by_identity(&identity::plain(member)).filter(|info| info.member == *member)
+    }
+
+    /// The member of that name on the SFU.
+    pub fn by_identity(&self, identity: &Identity) -> Option<&MemberInfo> {
+        self.members.get(*self.places.get(identity)?)
     }
 
     /// All members but one.
@@ -168,17 +206,15 @@ impl Roster {
     }
 
     /// The transport that a member publishes on.
-    pub fn transport_of(&self, info: &MemberInfo) -> Option<&ServiceUrl> {
-        let named = match info.selection {
-            Selection::Own => self.get(&info.member)?,
-            Selection::Oldest => self.members.first()?,
-            Selection::Unknown => return None,
-        };
-        named.preferred.as_ref()
+    pub fn transport_of<'a>(&'a self, info: &'a MemberInfo) -> Option<&'a ServiceUrl> {
+        match info.selection? {
+            Selection::Own => info.preferred.as_ref(),
+            Selection::Oldest => self.members.first()?.preferred.as_ref(),
+        }
     }
 
     /// When the next membership expires.
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.members.iter().map(|info| info.expires_at).min()
+        self.next_expiry
     }
 }

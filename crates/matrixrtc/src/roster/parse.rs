@@ -59,12 +59,9 @@ pub(super) fn member(event: &Value) -> Result<MemberInfo, Unusable> {
     })
 }
 
-fn selection(focus: &Map<String, Value>) -> Selection {
-    match focus.get("focus_selection").and_then(Value::as_str) {
-        Some("multi_sfu") => Selection::Own,
-        Some("oldest_membership") => Selection::Oldest,
-        Some(_) | None => Selection::Unknown,
-    }
+fn selection(focus: &Map<String, Value>) -> Option<Selection> {
+    let named = focus.get("focus_selection")?.as_str()?;
+    [Selection::Own, Selection::Oldest].into_iter().find(|known| known.as_str() == named)
 }
 
 fn intent(content: &Map<String, Value>) -> Option<Intent> {

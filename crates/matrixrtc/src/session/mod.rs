@@ -5,6 +5,9 @@
 //! [`Session::poll_timeout`]. Before [`Session::join`] it only watches.
 
 mod held;
+mod reannounce;
+mod saved;
+mod transports;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -20,7 +23,13 @@ use crate::{
     RequestId, Response, RoomId, Roster, ServiceUrl, UserId, event, identity,
     keys::{self, Action, KeyRefused, Rollout},
     membership::{self, Failure, Membership},
+    roster::Selection,
 };
+
+use reannounce::Reannounce;
+
+pub use saved::Saved;
+pub use transports::{TRANSPORTS_MAX, Transports};
 
 /// How media is kept from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +38,9 @@ pub enum Encryption {
     None,
     /// Each participant has keys of its own, sent from device to device: the room is encrypted.
     PerParticipant,
+    /// All participants share a password, which travels by other ways: no key is sent or taken, and
+    /// every frame is sealed with slot 0 (`FrameKey::from_password`).
+    SharedPassword,
 }
 
 /// Whose session, in which room.
@@ -38,8 +50,10 @@ pub struct Config {
     pub membership: membership::Config,
     /// Whether media keys are made and taken.
     pub encryption: Encryption,
-    /// The last key index that this device used in this room, in an earlier run.
-    pub last_key_index: Option<u8>,
+    /// Whether keys go to, and are taken from, none but devices that their owner has signed.
+    pub signed_devices_only: bool,
+    /// What an earlier run of this device in this room left behind.
+    pub saved: Option<Saved>,
     /// 32 random bytes; keys are made from them.
     pub seed: [u8; 32],
 }
@@ -56,8 +70,11 @@ pub enum Event {
     MemberJoined(MemberInfo),
     /// Somebody is no longer in it; what they send is not to be heard any more.
     MemberLeft(Member),
-    /// Our frames are to be sealed with this key from now on. Its index is to be remembered for the
-    /// next run.
+    /// Where we or others publish has changed: see [`Session::transports`].
+    TransportsChanged,
+    /// What the next run has to know has changed; to be stored at once.
+    Saved(Saved),
+    /// Our frames are to be sealed with this key from now on.
     UseKey {
         /// The key's slot.
         index: KeyIndex,
@@ -95,12 +112,19 @@ pub struct Session {
     me: Member,
     room: RoomId,
     encryption: Encryption,
+    signed_devices_only: bool,
+    selection: Selection,
+    /// Our own transport, from joining to having left.
+    own: Option<ServiceUrl>,
+    transports: Transports,
+    saved: Saved,
     roster: Roster,
     /// What the roster was made of; it is made anew when a membership expires.
     source: (Vec<RawStateEvent>, BTreeSet<UserId>),
     membership: Membership,
     rollout: Rollout,
     held: held::Keys,
+    reannounce: Reannounce,
     visible: bool,
     next_request: u64,
     waiting: BTreeMap<RequestId, Asker>,
@@ -119,15 +143,24 @@ impl Session {
     /// A session that watches.
     pub fn new(config: Config) -> Self {
         let rng = ChaCha20Rng::from_seed(config.seed);
+        let mut jitter = rng.clone();
+        jitter.set_stream(1);
         let me = config.membership.me.clone();
+        let saved = config.saved.unwrap_or_default();
         Self {
             room: config.membership.room.clone(),
             encryption: config.encryption,
+            signed_devices_only: config.signed_devices_only,
+            selection: config.membership.selection,
+            own: None,
+            transports: Transports::default(),
             roster: Roster::default(),
             source: Default::default(),
             membership: Membership::new(config.membership),
-            rollout: Rollout::new(me.clone(), config.last_key_index, rng),
+            rollout: Rollout::new(me.clone(), saved.last_key_index, rng),
+            saved,
             held: held::Keys::default(),
+            reannounce: Reannounce::new(jitter),
             visible: false,
             next_request: 0,
             waiting: BTreeMap::new(),
@@ -137,9 +170,11 @@ impl Session {
         }
     }
 
-    /// Joins, publishing on that transport.
+    /// Joins, with that transport as our own.
     pub fn join(&mut self, transport: ServiceUrl, now: Now) {
-        let stale = self.roster.get(&self.me).is_some();
+        let stale = self.saved.joined || self.roster.get(&self.me).is_some();
+        self.own = Some(transport.clone());
+        self.choose_transports();
         self.membership.join(transport, stale);
         if self.encryption == Encryption::PerParticipant {
             self.rollout.start(now.instant);
@@ -164,12 +199,22 @@ impl Session {
         self.evaluate(now);
     }
 
+    /// Asks for the others' keys, for when the key of somebody whose media flows does not come
+    /// (15 s are worth waiting for one): there is no message for that, but everybody sends a key to
+    /// who joins, so our membership is sent as a new one. At most once a minute, after some
+    /// seconds by chance, as it costs a roll-out of each of them.
+    pub fn request_keys(&mut self, now: Now) {
+        if self.encryption == Encryption::PerParticipant && self.membership.is_joined() {
+            self.reannounce.want(now.instant);
+        }
+    }
+
     /// Takes over a media key.
     pub fn handle_media_key(&mut self, message: &KeyMessage, now: Now) {
-        if self.encryption == Encryption::None {
+        if self.encryption != Encryption::PerParticipant {
             return;
         }
-        match message.accept(&self.room, &self.me) {
+        match message.accept(&self.room, &self.me, self.signed_devices_only) {
             Ok(key) if self.roster.get(&key.member).is_some() => self.announce(key),
             Ok(key) => self.held.hold(key, now.instant),
             Err(reason) => {
@@ -203,6 +248,9 @@ impl Session {
         if self.roster.next_expiry().is_some_and(|expiry| expiry <= now.wall) {
             self.evaluate(now);
         }
+        if self.reannounce.is_due(now.instant) {
+            self.membership.announce_anew(now);
+        }
         self.membership.handle_timeout(now);
         self.rollout.handle_timeout(now.instant);
         self.drain(now);
@@ -221,13 +269,22 @@ impl Session {
     /// When [`Session::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self, now: Now) -> Option<Instant> {
         let expiry = self.roster.next_expiry().map(|expiry| now.when(expiry));
-        let machines = [self.membership.poll_timeout(), self.rollout.poll_timeout()];
+        let machines = [
+            self.membership.poll_timeout(),
+            self.rollout.poll_timeout(),
+            self.reannounce.poll_timeout(),
+        ];
         machines.into_iter().flatten().chain(expiry).min()
     }
 
     /// Who is in the call.
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// Where the call's media is to be sent and taken.
+    pub fn transports(&self) -> &Transports {
+        &self.transports
     }
 
     /// Whether anybody else is in the call.
@@ -249,6 +306,7 @@ impl Session {
                 self.events.push_back(Event::MemberLeft(info.member.clone()));
             }
         }
+        self.choose_transports();
         let present = |member: &Member| self.roster.get(member).is_some();
         for key in self.held.take(present, now.instant) {
             self.announce(key);
@@ -263,6 +321,28 @@ impl Session {
         self.drain(now);
     }
 
+    fn choose_transports(&mut self) {
+        let own = self.own.as_ref();
+        let transports = Transports::of(&self.roster, &self.me, own, self.selection);
+        if transports != self.transports {
+            self.transports = transports;
+            self.events.push_back(Event::TransportsChanged);
+        }
+    }
+
+    /// What the next run has to know goes out before anything that follows from it.
+    fn save(&mut self) {
+        let saved = Saved {
+            delay_ids: self.membership.delay_ids(),
+            last_key_index: self.rollout.last_index(),
+            joined: self.membership.may_stand(),
+        };
+        if saved != self.saved {
+            self.saved = saved.clone();
+            self.events.push_back(Event::Saved(saved));
+        }
+    }
+
     fn announce(&mut self, key: MemberKey) {
         let MemberKey { member, index, key } = key;
         let identity = identity::plain(&member);
@@ -274,23 +354,33 @@ impl Session {
         while let Some(request) = self.membership.poll_request(now) {
             self.ask(Asker::Membership, request);
         }
+        self.save();
         while let Some(action) = self.rollout.poll_action() {
             match action {
                 Action::Use { index, key } => self.events.push_back(Event::UseKey { index, key }),
                 Action::Send { targets, index, key } => {
                     let content = keys::content(&self.room, &self.me, (index, &key), now.wall);
                     let event_type = event::ENCRYPTION_KEYS;
-                    self.ask(Asker::Rollout, Request::SendKey { targets, event_type, content });
+                    let signed_only = self.signed_devices_only;
+                    let request = Request::SendKey { targets, event_type, content, signed_only };
+                    self.ask(Asker::Rollout, request);
                 }
             }
         }
         while let Some(event) = self.membership.poll_event() {
+            let out = matches!(event, membership::Event::Left | membership::Event::Failed(_));
             self.events.push_back(match event {
                 membership::Event::Joined => Event::Joined,
                 membership::Event::ProbablyLeft(left) => Event::ProbablyLeft(left),
                 membership::Event::Left => Event::Left,
                 membership::Event::Failed(failure) => Event::Failed(failure),
             });
+            if out {
+                self.own = None;
+                self.visible = false;
+                self.rollout.stop();
+                self.choose_transports();
+            }
         }
     }
 

@@ -68,7 +68,7 @@ pub struct Rollout {
     me: Member,
     rng: ChaCha20Rng,
     key: Option<OwnKey>,
-    next_index: u8,
+    last_index: Option<u8>,
     state: State,
     /// The other members and when each joined.
     members: BTreeMap<Member, Timestamp>,
@@ -116,7 +116,7 @@ impl Rollout {
             me,
             rng,
             key: None,
-            next_index: last_index.map_or(0, after),
+            last_index,
             state: State::Idle,
             members: BTreeMap::new(),
             unserved: BTreeMap::new(),
@@ -129,6 +129,19 @@ impl Rollout {
         self.make_key(now);
         self.use_key();
         self.evaluate(now);
+    }
+
+    /// Ends: the key is forgotten, and nobody is sent one until the next start.
+    pub fn stop(&mut self) {
+        self.key = None;
+        self.state = State::Idle;
+        self.unserved.clear();
+        self.actions.clear();
+    }
+
+    /// The index of the last key made, in this run or an earlier one.
+    pub fn last_index(&self) -> Option<u8> {
+        self.last_index
     }
 
     /// Takes over who is in the call.
@@ -230,8 +243,9 @@ impl Rollout {
     fn make_key(&mut self, now: Instant) {
         let mut bytes = [0; 16];
         self.rng.fill_bytes(&mut bytes);
-        let index = KeyIndex::new(self.next_index);
-        self.next_index = after(self.next_index);
+        let index = self.last_index.map_or(0, after);
+        self.last_index = Some(index);
+        let index = KeyIndex::new(index);
         let key = MediaKey::from_random(bytes);
         self.key = Some(OwnKey { index, key, made: now, shared: BTreeMap::new() });
     }
