@@ -5,9 +5,11 @@
 //! client must not be able to hide others.
 
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::Duration,
 };
 
@@ -132,7 +134,7 @@ pub struct Roster {
     /// Oldest first.
     members: Vec<MemberInfo>,
     /// Where each of them is in the list. A name on the SFU names one member.
-    places: HashMap<Identity, usize>,
+    places: BTreeMap<Identity, usize>,
     next_expiry: Option<Timestamp>,
     ignored: Ignored,
 }
@@ -146,7 +148,7 @@ impl Roster {
         let mut ignored =
             Ignored { surplus: newest.len().saturating_sub(EVENTS_MAX), ..Ignored::default() };
         newest.truncate(EVENTS_MAX);
-        let mut by_identity = HashMap::<Identity, MemberInfo>::new();
+        let mut by_identity = BTreeMap::<Identity, MemberInfo>::new();
         for event in newest {
             match parse::member(&event.0) {
                 Ok(info) if !joined.contains(&info.member.user) => ignored.not_in_room += 1,

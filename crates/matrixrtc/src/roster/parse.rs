@@ -11,6 +11,11 @@ use crate::{DeviceId, EventId, Member, ServiceUrl, Timestamp, UserId, event};
 /// that with each hourly refresh. A number beyond is taken for this.
 const EXPIRY_MAX: Duration = Duration::from_hours(24 * 365);
 
+/// The longest device id; the specification gives every id 255 bytes.
+const ID_LEN_MAX: usize = 255;
+/// The longest address of a token service; a member with a longer one has none.
+const URL_LEN_MAX: usize = 2048;
+
 /// Why an event names no member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unusable {
@@ -33,6 +38,9 @@ pub(super) fn member(event: &Value) -> Result<MemberInfo, Unusable> {
     let application = text(content.get("application"))?;
     let call_id = text(content.get("call_id"))?;
     let device = text(content.get("device_id"))?;
+    if device.len() > ID_LEN_MAX {
+        return Err(Unusable::Malformed);
+    }
     let focus = content.get("focus_active").and_then(Value::as_object);
     let focus = focus.ok_or(Unusable::Malformed)?;
     text(focus.get("type"))?;
@@ -81,7 +89,7 @@ fn preferred(foci: Option<&Value>) -> Result<Option<ServiceUrl>, Unusable> {
     }
     let first = foci.first().filter(|focus| focus["type"] == "livekit");
     let url = first.and_then(|focus| focus.get("livekit_service_url")).and_then(Value::as_str);
-    Ok(url.map(ServiceUrl::from))
+    Ok(url.filter(|url| url.len() <= URL_LEN_MAX).map(ServiceUrl::from))
 }
 
 fn text(value: Option<&Value>) -> Result<&str, Unusable> {

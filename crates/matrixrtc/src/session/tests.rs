@@ -19,9 +19,14 @@ fn member(user: &str) -> Member {
 
 impl Bed {
     fn new(encryption: Encryption) -> Self {
+        Self::with(|config| config.encryption = encryption)
+    }
+
+    /// An encrypted call, but for what is changed.
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
         let instant = Instant::now(); // the beginning of virtual time
-        let session = Session::new(Config {
+        let mut config = Config {
             membership: membership::Config {
                 me: member("@me:x"),
                 room: RoomId::from("!r:x"),
@@ -30,12 +35,16 @@ impl Bed {
                 selection: Selection::Own,
                 delegate: false,
             },
-            encryption,
+            encryption: Encryption::PerParticipant,
             signed_devices_only: false,
             saved: None,
             seed: [7; 32],
-        });
-        Self { session, now: Now { instant, wall: Timestamp::from_millis(1_000_000) } }
+        };
+        change(&mut config);
+        Self {
+            session: Session::new(config),
+            now: Now { instant, wall: Timestamp::from_millis(1_000_000) },
+        }
     }
 
     fn roster(&mut self, users: &[&str]) {
@@ -181,6 +190,73 @@ fn leaving_ends_the_membership() {
     bed.session.leave(bed.now);
     assert!(matches!(bed.serve()[..], [Request::SendLeaveNow(_)]));
     assert!(bed.events().contains(&Event::Left));
+}
+
+#[test]
+fn a_change_of_transports_is_told_once() {
+    let mut bed = Bed::new(Encryption::None);
+    bed.session.join(ServiceUrl::from("https://own/jwt"), bed.now);
+    assert!(bed.events().contains(&Event::TransportsChanged));
+    bed.roster(&["@a:x"]);
+    assert!(bed.events().contains(&Event::TransportsChanged));
+    let others = BTreeSet::from([ServiceUrl::from("https://x/jwt")]);
+    let publish = Some(ServiceUrl::from("https://own/jwt"));
+    assert_eq!(*bed.session.transports(), Transports { publish, others, surplus: 0 });
+    bed.roster(&["@a:x", "@b:x"]);
+    assert!(!bed.events().contains(&Event::TransportsChanged));
+    bed.serve();
+    bed.session.leave(bed.now);
+    bed.serve();
+    assert!(bed.events().contains(&Event::TransportsChanged));
+    assert_eq!(bed.session.transports().publish, None);
+}
+
+#[test]
+fn who_follows_the_oldest_says_so_and_names_its_own_transport() {
+    let mut bed = Bed::with(|config| config.membership.selection = Selection::Oldest);
+    bed.roster(&["@a:x"]);
+    bed.session.join(ServiceUrl::from("https://own/jwt"), bed.now);
+    let publish = bed.session.transports().publish.clone();
+    assert_eq!(publish, Some(ServiceUrl::from("https://x/jwt")));
+    let content = bed.serve().into_iter().find_map(|request| match request {
+        Request::SendMembership { content, .. } => Some(content),
+        _ => None,
+    });
+    let content = content.unwrap();
+    assert_eq!(content["focus_active"]["focus_selection"], "oldest_membership");
+    assert_eq!(content["foci_preferred"][0]["livekit_service_url"], "https://own/jwt");
+}
+
+#[test]
+fn a_call_with_a_password_sends_and_takes_no_keys() {
+    let mut bed = Bed::new(Encryption::SharedPassword);
+    bed.roster(&["@a:x"]);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.session.handle_media_key(&key_of("@a:x"), bed.now);
+    let served = bed.serve();
+    assert!(!served.iter().any(|request| matches!(request, Request::SendKey { .. })));
+    let key = |event: &Event| matches!(event, Event::UseKey { .. } | Event::PeerKey { .. });
+    assert!(!bed.events().iter().any(key));
+    bed.session.request_keys(bed.now);
+    bed.pass(Duration::from_secs(6));
+    assert!(!bed.serve().iter().any(|request| matches!(request, Request::SendMembership { .. })));
+}
+
+#[test]
+fn only_signed_devices_are_served_and_believed_if_so_wished() {
+    let mut bed = Bed::with(|config| config.signed_devices_only = true);
+    bed.roster(&["@a:x"]);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    let signed_only =
+        |request: &Request| matches!(request, Request::SendKey { signed_only: true, .. });
+    assert!(bed.serve().iter().any(signed_only));
+    bed.events();
+
+    bed.session.handle_media_key(&key_of("@a:x"), bed.now);
+    let refused = Event::KeyRefused { sender: UserId::from("@a:x"), reason: KeyRefused::Unsigned };
+    assert_eq!(bed.events(), [refused]);
+    bed.session.handle_media_key(&KeyMessage { signed: true, ..key_of("@a:x") }, bed.now);
+    assert!(matches!(bed.events()[..], [Event::PeerKey { .. }]));
 }
 
 /// JSON of any shape, with the names that the parsers look for among its keys.
