@@ -18,11 +18,54 @@ impl TrackId {
     }
 }
 
+/// What a track comes from. Element Call shows and plays one of each per participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The participant's voice; only it can light up as speaking.
+    Microphone,
+    /// The sound of a shared screen.
+    ScreenShareAudio,
+    /// The participant's picture.
+    Camera,
+    /// A shared screen.
+    ScreenShare,
+    /// Anything else; Element Call plays such audio too.
+    Unknown,
+}
+
+impl Source {
+    pub(crate) fn from_wire(source: TrackSource) -> Self {
+        match source {
+            TrackSource::Microphone => Self::Microphone,
+            TrackSource::ScreenShareAudio => Self::ScreenShareAudio,
+            TrackSource::Camera => Self::Camera,
+            TrackSource::ScreenShare => Self::ScreenShare,
+            TrackSource::Unknown => Self::Unknown,
+        }
+    }
+
+    fn to_wire(self) -> TrackSource {
+        match self {
+            Self::Microphone => TrackSource::Microphone,
+            Self::ScreenShareAudio => TrackSource::ScreenShareAudio,
+            Self::Camera => TrackSource::Camera,
+            Self::ScreenShare => TrackSource::ScreenShare,
+            Self::Unknown => TrackSource::Unknown,
+        }
+    }
+
+    fn is_audio(self) -> bool {
+        matches!(self, Self::Microphone | Self::ScreenShareAudio | Self::Unknown)
+    }
+}
+
 /// What others are told about an audio track before they hear it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackConfig {
     /// A name, for debugging tools; people see the participant's.
     pub name: String,
+    /// What it is taken for: a microphone, or the sound of a shared screen.
+    pub source: Source,
     /// Whether the frames are encrypted end to end. A receiver believes this flag: frames in clear
     /// under it are noise, and encrypted ones without it too.
     pub encrypted: bool,
@@ -44,9 +87,7 @@ impl TrackConfig {
             cid: id.cid(),
             name: self.name.clone(),
             r#type: TrackType::Audio.into(),
-            // Element Call shows and plays one microphone per participant, and only a microphone
-            // can light up as speaking.
-            source: TrackSource::Microphone.into(),
+            source: self.source.to_wire().into(),
             muted: self.muted,
             // The server would make redundancy (RED) out of ciphertext.
             disable_red: true,
@@ -95,9 +136,20 @@ pub(crate) struct Track {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// It must be called before the connection was joined, for at most eight tracks.
-    #[error("tracks are announced before the connection is joined, eight at most")]
-    TooLate,
+    /// Eight tracks are published already; one of them may be unpublished.
+    #[error("eight tracks are published already")]
+    TooMany,
+    /// So many tracks came and went that the session description has grown to its limit (256
+    /// sections: none can be taken back). A new connection helps; muting instead of unpublishing
+    /// avoids it.
+    #[error("too many tracks came and went on this connection")]
+    WornOut,
+    /// A camera or a shared screen is no audio.
+    #[error("only audio can be published")]
+    NotAudio,
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Ended,
 }
 
 /// Why a frame was not sent. Nothing was sent in its place, and later frames may pass.

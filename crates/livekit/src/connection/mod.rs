@@ -13,16 +13,19 @@
 //! Tracks are announced and offered in the same breath as the join is read: the server handles
 //! messages in order, so one round trip answers both, and the media path's own begin after it.
 
+mod output;
 mod timers;
 
-use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+use std::{collections::VecDeque, fmt, net::SocketAddr, time::Instant};
 
 use livekit_protocol::{JoinResponse, SessionDescription, request_response};
 use str0m::RtcError;
 use tracing::{debug, trace};
 
+pub use self::output::{Addresses, Config, Datagram, Event, Output, Protocol, Received, State};
 use self::timers::{Timer, Timers};
 use crate::{
+    DataError, ParticipantSid, Reliability, TrackSid, data,
     ended::{Ended, Why},
     peer::{FRAME_MAX, Peer, PeerOutput, Target},
     signal::{self, Request, Response},
@@ -32,96 +35,13 @@ use crate::{
 /// Our own tracks; a participant has one microphone, and Element Call shows no more than four.
 const TRACKS_MAX: usize = 8;
 
-/// The local addresses that each peer connection sends from and is reached at. No address may be
-/// in both lists.
-#[derive(Debug, Clone, Default)]
-pub struct Addresses {
-    /// For what we send.
-    pub publisher: Vec<SocketAddr>,
-    /// For what we receive.
-    pub subscriber: Vec<SocketAddr>,
-}
-
-/// What a connection needs to know before it begins.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    /// Bound UDP sockets.
-    pub addresses: Addresses,
-}
-
-/// How far a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// The WebSocket is open, and the server's `join` awaited.
-    Joining,
-    /// We are a participant; the media path is on its way.
-    Joined,
-    /// Frames can be sent.
-    Connected,
-    /// It is over.
-    Ended,
-}
-
-/// A datagram to be sent.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Datagram {
-    /// The peer connection that it belongs to.
-    pub target: Target,
-    /// From which of our addresses.
-    pub source: SocketAddr,
-    /// To which of the server's.
-    pub destination: SocketAddr,
-    /// What.
-    pub contents: Vec<u8>,
-}
-
-/// What a connection says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The server let us in, under this identity.
-    Joined {
-        /// Our name on the SFU, as the server says it.
-        identity: String,
-    },
-    /// The server accepted a track; others are told of it.
-    Published(TrackId),
-    /// The media path is up: frames leave from now on.
-    Connected,
-    /// Somebody receives that track: it is heard from the next frame on.
-    Subscribed(TrackId),
-    /// A moderator muted one of our tracks on the server, or it was unmuted again.
-    Muted {
-        /// Which.
-        track: TrackId,
-        /// Whether it is muted now.
-        muted: bool,
-    },
-    /// The server refused a track: the token does not allow it.
-    Refused(TrackId),
-    /// It is over; what was still on its way out may follow.
-    Ended(Ended),
-}
-
-/// What is to be done next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send this as one binary message over the WebSocket.
-    Signal(Vec<u8>),
-    /// Send this datagram.
-    Datagram(Datagram),
-    /// This happened.
-    Event(Event),
-    /// Nothing to do until this moment, or the next input.
-    Timeout(Instant),
-    /// It is over, and nothing will come any more.
-    Done,
-}
-
 /// A participant's connection to one SFU, from the opened WebSocket to its end.
 #[derive(Debug)]
 pub struct Connection {
     state: State,
+    identity: String,
+    sid: Option<ParticipantSid>,
+    token: Option<Token>,
     publisher: Peer,
     subscriber: Peer,
     tracks: Vec<Track>,
@@ -138,6 +58,9 @@ impl Connection {
         let addresses = &config.addresses;
         let mut this = Self {
             state: State::Joining,
+            identity: String::new(),
+            sid: None,
+            token: None,
             publisher: Peer::new(Target::Publisher, &addresses.publisher, now),
             subscriber: Peer::new(Target::Subscriber, &addresses.subscriber, now),
             tracks: Vec::new(),
@@ -152,13 +75,14 @@ impl Connection {
         this
     }
 
-    /// Adds a track, to be announced on joining.
+    /// Publishes a track, at any time: it is announced with the join, or by an offer of its own
+    /// once the one before it has been answered.
     ///
     /// # Errors
-    /// [`PublishError`] once the connection has joined, or for a ninth track.
-    pub fn publish(&mut self, track: TrackConfig) -> Result<TrackId, PublishError> {
+    /// [`PublishError`]; nothing was announced.
+    pub fn publish(&mut self, track: TrackConfig, _now: Instant) -> Result<TrackId, PublishError> {
         if self.state != State::Joining || self.configs.len() == TRACKS_MAX {
-            return Err(PublishError::TooLate);
+            return Err(PublishError::TooMany);
         }
         let id = TrackId(self.configs.len() as u8);
         self.configs.push(track);
@@ -210,6 +134,57 @@ impl Connection {
         })
     }
 
+    /// Takes a track back. [`Event::Unpublished`] follows once the server agreed; its id is not used
+    /// again.
+    pub fn unpublish(&mut self, _id: TrackId, _now: Instant) {}
+
+    /// Asks for a track that has appeared; its frames follow. Asking twice changes nothing, an
+    /// unknown track is not asked for, and what was asked for is asked for again after a resume.
+    pub fn subscribe(&mut self, _track: &TrackSid, _now: Instant) {}
+
+    /// Asks for a track no longer.
+    pub fn unsubscribe(&mut self, _track: &TrackSid, _now: Instant) {}
+
+    /// Asks the publisher of a video track for a frame that can be decoded by itself, at most once a
+    /// second and track.
+    pub fn request_key_frame(&mut self, _track: &TrackSid, _now: Instant) {}
+
+    /// Sends a packet of data to everybody. It is not encrypted end to end.
+    ///
+    /// # Errors
+    /// [`DataError`]; nothing was sent.
+    pub fn send_data(
+        &mut self,
+        topic: Option<&str>,
+        payload: &[u8],
+        _reliability: Reliability,
+        _now: Instant,
+    ) -> Result<(), DataError> {
+        if payload.len() > data::PAYLOAD_MAX {
+            return Err(DataError::TooLong(payload.len()));
+        }
+        if let Some(topic) = topic.filter(|topic| topic.len() > data::TOPIC_MAX) {
+            return Err(DataError::TooLong(topic.len()));
+        }
+        Err(DataError::NotConnected)
+    }
+
+    /// The newest token that the server gave us; the one to resume with, and good for a new
+    /// connection while it lasts (10 minutes). `None`: the caller's own is the newest.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| token.0.as_str())
+    }
+
+    /// Our name on the SFU, as the server says it; empty before it has let us in.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// The server's name for our presence, once it has let us in.
+    pub fn sid(&self) -> Option<&ParticipantSid> {
+        self.sid.as_ref()
+    }
+
     /// Leaves: says so to the server and closes the media paths. [`Event::Ended`] follows at once.
     pub fn leave(&mut self, now: Instant) {
         if self.state == State::Ended {
@@ -234,23 +209,40 @@ impl Connection {
     }
 
     /// Takes over that the WebSocket has ended.
-    pub fn handle_signal_end(&mut self) {
+    pub fn handle_signal_end(&mut self, _now: Instant) {
         self.end(Why::SignalLost);
     }
 
-    /// Takes a datagram that came to one of a peer connection's addresses.
-    pub fn handle_datagram(
+    /// Takes over that the WebSocket of an [`Output::Reopen`] is open.
+    pub fn handle_reopened(&mut self, _now: Instant) {}
+
+    /// Takes over that the WebSocket of an [`Output::Reopen`] could not be opened, and the HTTP
+    /// status if the server answered with one.
+    pub fn handle_reopen_failure(&mut self, _status: Option<u16>, _now: Instant) {}
+
+    /// Takes over that the TCP connection of an [`Output::DialTcp`] stands, and our end of it.
+    pub fn handle_tcp_open(
         &mut self,
-        target: Target,
-        (source, destination): (SocketAddr, SocketAddr),
-        contents: &[u8],
-        now: Instant,
+        _target: Target,
+        _local: SocketAddr,
+        _destination: SocketAddr,
+        _now: Instant,
     ) {
-        if self.state == State::Ended {
+    }
+
+    /// Takes over that the TCP connection of an [`Output::DialTcp`] to that address could not be
+    /// opened, or has ended.
+    pub fn handle_tcp_end(&mut self, _target: Target, _destination: SocketAddr, _now: Instant) {}
+
+    /// Takes a datagram that came to one of a peer connection's addresses.
+    pub fn handle_datagram(&mut self, datagram: &Received<'_>, now: Instant) {
+        if self.state == State::Ended || datagram.protocol == Protocol::Tcp {
             return;
         }
+        let target = datagram.target;
+        let (source, destination) = (datagram.source, datagram.destination);
         let peer = self.peer(target);
-        let result = peer.handle_datagram(source, destination, contents, now);
+        let result = peer.handle_datagram(source, destination, datagram.contents, now);
         self.check(result);
         self.drain(target, now);
     }
@@ -322,6 +314,7 @@ impl Connection {
                 let elapsed = now.duration_since(self.started).as_millis() as i64;
                 self.rtt_ms = (elapsed - pong.last_ping_timestamp).max(0);
             }
+            Response::RefreshToken(token) => self.token = Some(Token(token)),
             Response::Leave(leave) => {
                 self.close_peers(now);
                 self.end_with(Ended::by_server(&leave));
@@ -331,10 +324,13 @@ impl Connection {
     }
 
     fn joined(&mut self, join: &JoinResponse, now: Instant) {
-        let identity = join.participant.as_ref().map(|own| own.identity.clone());
+        let own = join.participant.clone().unwrap_or_default();
+        self.identity.clone_from(&own.identity);
+        self.sid = Some(own.sid.into());
         self.state = State::Joined;
         self.timers.joined(join.ping_interval, join.ping_timeout, now);
-        self.emit(Event::Joined { identity: identity.unwrap_or_default() });
+        let sif_trailer = join.sif_trailer.clone();
+        self.emit(Event::Joined { identity: own.identity, sif_trailer });
         self.announce(now);
     }
 
@@ -412,6 +408,7 @@ impl Connection {
                 Ok(PeerOutput::Transmit(transmit)) => {
                     self.outputs.push_back(Output::Datagram(Datagram {
                         target,
+                        protocol: Protocol::Udp,
                         source: transmit.source,
                         destination: transmit.destination,
                         contents: transmit.contents.into(),
@@ -475,6 +472,15 @@ impl Connection {
 
     fn emit(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
+    }
+}
+
+/// What lets us in; no log is to have it.
+struct Token(String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 

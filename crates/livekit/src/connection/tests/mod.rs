@@ -127,6 +127,17 @@ fn a_track_that_stays_as_announced_is_not_muted_again() {
 }
 
 #[test]
+fn the_newest_token_is_kept_and_never_printed() {
+    let mut bed = connected();
+    for token in ["secret-1", "secret-2"] {
+        bed.say(Said::RefreshToken(token.to_owned()));
+    }
+    bed.run(Duration::from_millis(10));
+    assert_eq!(bed.client.token(), Some("secret-2"));
+    assert!(!format!("{:?}", bed.client).contains("secret"));
+}
+
+#[test]
 fn the_first_listener_is_told() {
     let mut bed = connected();
     bed.say(Said::TrackSubscribed(proto::TrackSubscribed { track_sid: "TR_1".to_owned() }));
@@ -139,8 +150,7 @@ fn a_track_that_the_token_does_not_allow_is_told() {
     let mut bed = Bed::new();
     bed.join();
     bed.run(Duration::from_millis(1));
-    let request = TrackConfig { name: String::new(), encrypted: true, stereo: true, muted: true }
-        .request(bed.track);
+    let request = sfu::music().request(bed.track);
     bed.client.handle_response(
         Response::RequestResponse(proto::RequestResponse {
             request: Some(request_response::Request::AddTrack(request)),
@@ -214,7 +224,7 @@ fn leaving_says_so_and_is_over_at_once() {
 #[test]
 fn after_the_end_nothing_happens_any_more() {
     let mut bed = connected();
-    bed.client.handle_signal_end();
+    bed.client.handle_signal_end(bed.now);
     bed.run(secs(1));
     let events = bed.events.len();
     bed.say(Said::Leave(proto::LeaveRequest::default()));
@@ -243,7 +253,13 @@ proptest! {
     #[test]
     fn no_datagram_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut bed = Bed::new();
-        let path = ("192.0.2.9:1".parse().unwrap(), "192.0.2.1:1".parse().unwrap());
-        bed.client.handle_datagram(Target::Publisher, path, &bytes, bed.now);
+        let datagram = Received {
+            target: Target::Publisher,
+            protocol: Protocol::Udp,
+            source: "192.0.2.9:1".parse().unwrap(),
+            destination: "192.0.2.1:1".parse().unwrap(),
+            contents: &bytes,
+        };
+        bed.client.handle_datagram(&datagram, bed.now);
     }
 }

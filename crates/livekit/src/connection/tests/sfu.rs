@@ -16,7 +16,9 @@ use str0m::{
     net::{Protocol, Receive},
 };
 
-use crate::{Addresses, Config, Connection, Event, Output, Target, TrackConfig, TrackId};
+use crate::{
+    Addresses, Config, Connection, Event, Output, Received, Source, Target, TrackConfig, TrackId,
+};
 
 /// How long a datagram or message takes.
 const DELAY: Duration = Duration::from_millis(1);
@@ -55,20 +57,24 @@ fn server_peer(port: u16, now: Instant) -> Rtc {
     rtc
 }
 
+/// An encrypted music track.
+pub(super) fn music() -> TrackConfig {
+    TrackConfig {
+        name: "music".to_owned(),
+        source: Source::Microphone,
+        encrypted: true,
+        stereo: true,
+        muted: false,
+    }
+}
+
 impl Bed {
     pub(super) fn new() -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
         let now = Instant::now(); // the beginning of virtual time
         let addresses = Addresses { publisher: vec![address(1)], subscriber: vec![address(2)] };
-        let mut client = Connection::new(&Config { addresses }, now);
-        let track = client
-            .publish(TrackConfig {
-                name: "music".to_owned(),
-                encrypted: true,
-                stereo: true,
-                muted: false,
-            })
-            .unwrap();
+        let mut client = Connection::new(&Config { addresses, seed: 1 }, now);
+        let track = client.publish(music(), now).unwrap();
         Self {
             client,
             track,
@@ -141,7 +147,10 @@ impl Bed {
                 self.client.handle_signal(&bytes, self.now);
             }
             Packet::ToClient(target, from, to, bytes) => {
-                self.client.handle_datagram(target, (from, to), &bytes, self.now);
+                let protocol = crate::Protocol::Udp;
+                let (source, destination, contents) = (from, to, &bytes);
+                let datagram = Received { target, protocol, source, destination, contents };
+                self.client.handle_datagram(&datagram, self.now);
             }
             Packet::ToServer(target, source, destination, bytes) => {
                 let contents = bytes.as_slice().try_into().unwrap();
@@ -170,6 +179,7 @@ impl Bed {
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(at) => return Some(at),
                 Output::Done => return None,
+                Output::DialTcp { .. } | Output::Reopen(_) | Output::Frame(_) => {}
             }
         }
     }
