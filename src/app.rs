@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -10,6 +11,7 @@ use std::{
 use anyhow::Context;
 use phonograph_call::{Network, Workers, matrix::Matrix, matrixrtc::RoomId};
 use phonograph_matrix::{Account, Incoming, Invite, Message, StartError};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -129,7 +131,12 @@ fn settings(config: &Config) -> anyhow::Result<phonograph_matrix::Settings> {
 fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
     let store = Store::open(&config.store).context("cannot open the store")?;
     let resolver = Resolver::new(&config).context("cannot set up links")?;
-    let network = Network::new(&[]).context("cannot set up the network")?;
+    let roots = match &config.call.root_certificates {
+        Some(path) => read_roots(path)
+            .with_context(|| format!("cannot read the certificates in {}", path.display()))?,
+        None => Vec::new(),
+    };
+    let network = Network::new(&roots).context("cannot set up the network")?;
     let workers = Workers::per_core().context("cannot start the media workers")?;
     let matrix: Arc<dyn Matrix> = account.calls();
     Ok(Arc::new(Shared {
@@ -144,6 +151,13 @@ fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
     }))
 }
 
+/// The certificates in a PEM file; it must have one.
+fn read_roots(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let roots = CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?;
+    anyhow::ensure!(!roots.is_empty(), "there is no certificate in it");
+    Ok(roots)
+}
+
 /// Hands what comes to the rooms, until somebody ends it.
 async fn serve(
     account: Arc<Account>,
@@ -151,6 +165,7 @@ async fn serve(
     shared: Arc<Shared>,
     stop: &mut Stop,
 ) -> anyhow::Result<ExitCode> {
+    account.calls().end_stale_memberships().await;
     let mut rooms = Rooms::new(Arc::clone(&shared));
     let mut invites = Invites::new(Arc::clone(&account), Arc::clone(&shared));
     for invite in account.pending_invites().await {

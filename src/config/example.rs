@@ -63,6 +63,7 @@ fn filled_in() -> Config {
     config.library.folders = vec![PathBuf::from("/srv/music")];
     config.links.allow_hosts = vec!["radio.lan".to_owned()];
     config.call.transport = Some(ServiceUrl::from("https://livekit.example.org"));
+    config.call.root_certificates = Some(PathBuf::from("/etc/phonograph/ca.pem"));
     config
 }
 

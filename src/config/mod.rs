@@ -116,6 +116,48 @@ pub(crate) struct Call {
     /// in the call announces one.
     #[serde(deserialize_with = "value::service_url")]
     pub(crate) transport: Option<ServiceUrl>,
+    /// How the call server is chosen: `own` takes our homeserver's, as Element Call does since 0.17;
+    /// `oldest` follows whoever has been in the call for longest, for the sake of older clients.
+    pub(crate) selection: Selection,
+    /// Whether media keys go to, and are taken from, only devices that their owner has signed. People
+    /// without a recovery key then neither hear the bot nor are heard.
+    pub(crate) signed_devices_only: bool,
+    /// Whether the token service is asked to end the bot's membership when the call server loses it.
+    /// It then shows after 21 s that the bot has crashed, and otherwise after at most 18 s.
+    pub(crate) delegate_leave: bool,
+    /// A PEM file with further root certificates, for call servers with a certificate of your own.
+    pub(crate) root_certificates: Option<PathBuf>,
+}
+
+/// How the call server is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", rename_all = "lowercase")]
+pub(crate) enum Selection {
+    /// Our homeserver's.
+    Own,
+    /// The one of whoever has been in the call for longest.
+    Oldest,
+}
+
+impl TryFrom<String> for Selection {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "own" => Ok(Self::Own),
+            "oldest" => Ok(Self::Oldest),
+            _ => Err(format!("{text:?} is neither \"own\" nor \"oldest\"")),
+        }
+    }
+}
+
+impl From<Selection> for phonograph_matrixrtc::roster::Selection {
+    fn from(selection: Selection) -> Self {
+        match selection {
+            Selection::Own => Self::Own,
+            Selection::Oldest => Self::Oldest,
+        }
+    }
 }
 
 /// Encoding. Opus files of 20 ms frames are passed on as they are.
@@ -218,7 +260,14 @@ impl Default for Links {
 
 impl Default for Call {
     fn default() -> Self {
-        Self { leave_when_alone: Duration::from_mins(1), transport: None }
+        Self {
+            leave_when_alone: Duration::from_mins(1),
+            transport: None,
+            selection: Selection::Own,
+            signed_devices_only: false,
+            delegate_leave: false,
+            root_certificates: None,
+        }
     }
 }
 

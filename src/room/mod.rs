@@ -8,9 +8,9 @@ mod trouble;
 use std::{future::pending, sync::Arc, time::Duration};
 
 use phonograph_call::{
-    AudioSource, Call, Config as CallConfig, EndReason, Event, Network, Workers,
+    AudioSource, Call, Config as CallConfig, EndReason, Event, Network, Role, Workers,
     matrix::Matrix,
-    matrixrtc::{RoomId, UserId},
+    matrixrtc::{RoomId, UserId, session::Saved},
 };
 use phonograph_matrix::{Message, Notice, Outbox, ReplyTo};
 use phonograph_media::playback;
@@ -62,9 +62,7 @@ pub(crate) async fn run(room: RoomId, shared: Arc<Shared>, mut inbox: mpsc::Rece
             Input::Alone => actor.leave_alone().await,
         }
     }
-    if let Some(ongoing) = actor.call.take() {
-        ongoing.call.leave().await;
-    }
+    actor.end_call().await;
 }
 
 /// One input.
@@ -212,7 +210,7 @@ impl Room {
             self.join().await;
         }
         let Some(ongoing) = &mut self.call else { return };
-        ongoing.call.play(source);
+        ongoing.call.publish(source);
         let reply = Reply::Playing(title);
         if ongoing.joined {
             self.say(&reply, Some(asked));
@@ -226,7 +224,7 @@ impl Room {
         self.stop_looking();
         let was_playing = self.playing.take().is_some();
         if let Some(ongoing) = &mut self.call {
-            ongoing.call.stop();
+            ongoing.call.stop(Role::Microphone);
             ongoing.waiting.retain(|(_, reply)| !matches!(reply, Reply::Playing(_)));
         }
         let reply = if was_playing || was_looking { Reply::Stopped } else { Reply::NothingPlays };
@@ -246,14 +244,20 @@ impl Room {
     }
 
     async fn join(&mut self) {
-        let last_key_index = self.shared.store.key_index(&self.id).await.unwrap_or_else(|error| {
-            warn!(%error, "the last key index is not known");
+        let saved = self.shared.store.call_state(&self.id).await.unwrap_or_else(|error| {
+            warn!(%error, "what the last call left behind is not known");
             None
         });
+        let call = &self.shared.config.call;
         let config = CallConfig {
-            room: self.id.clone(),
-            fallback_transport: self.shared.config.call.transport.clone(),
-            last_key_index,
+            // Nothing is received, so only the SFU is connected to that we publish on.
+            listens: false,
+            fallback_transport: call.transport.clone(),
+            selection: call.selection.into(),
+            signed_devices_only: call.signed_devices_only,
+            delegate_leave: call.delegate_leave,
+            saved,
+            ..CallConfig::new(self.id.clone())
         };
         let matrix = Arc::clone(&self.shared.matrix);
         let call = Call::join(matrix, config, &self.shared.network, &self.shared.workers);
@@ -276,8 +280,17 @@ impl Room {
     async fn end_call(&mut self) {
         self.stop_looking();
         self.playing = None;
-        if let Some(ongoing) = self.call.take() {
-            ongoing.call.leave().await;
+        if let Some(ongoing) = self.call.take()
+            && let Some(saved) = ongoing.call.leave().await
+        {
+            self.keep(&saved).await;
+        }
+    }
+
+    /// Stores what the next call of this room has to know.
+    async fn keep(&self, saved: &Saved) {
+        if let Err(error) = self.shared.store.set_call_state(&self.id, saved).await {
+            warn!(%error, "what the next call has to know was not stored");
         }
     }
 
@@ -299,14 +312,10 @@ impl Room {
             }
             Event::Heard => info!("somebody hears us"),
             Event::Connected(connected) => info!(connected, "the connection to the call changed"),
-            Event::KeyIndex(index) => {
-                if let Err(error) = self.shared.store.set_key_index(&self.id, index).await {
-                    warn!(%error, "the key index was not stored");
-                }
-            }
+            Event::Saved(saved) => self.keep(&saved).await,
             Event::Ended(reason) => self.call_ended(&reason),
             // The end of the source itself says more.
-            Event::SourceEnded => {}
+            Event::SourceEnded(_) => {}
             // The enum belongs to the library and is open.
             _ => {}
         }

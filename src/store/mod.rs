@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use phonograph_call::matrixrtc::RoomId;
+use phonograph_call::matrixrtc::{RoomId, session::Saved};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The file's name inside the store folder.
@@ -21,6 +21,10 @@ const BUSY: Duration = Duration::from_secs(5);
 const MIGRATIONS: &[&str] = &[
     // 1: the last index of our media key in each room's call; the next run goes on after it.
     "CREATE TABLE calls (room TEXT PRIMARY KEY, key_index INTEGER NOT NULL) STRICT;",
+    // 2: all that the next run has to know of each room's call, as JSON.
+    "CREATE TABLE call_states (room TEXT PRIMARY KEY, saved TEXT NOT NULL) STRICT;
+     INSERT INTO call_states SELECT room, json_object('last_key_index', key_index) FROM calls;
+     DROP TABLE calls;",
 ];
 
 /// The store cannot be used. The operator has to look at the file.
@@ -37,6 +41,9 @@ pub(crate) enum StoreError {
         /// The newest we know.
         known: usize,
     },
+    /// What was stored of a call is none that we wrote.
+    #[error("what is stored of a call cannot be read")]
+    Unreadable(#[source] serde_json::Error),
     /// The work was given up because the bot ends.
     #[error("the store's work was not finished")]
     Unfinished(#[from] tokio::task::JoinError),
@@ -61,29 +68,36 @@ impl Store {
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    /// The last index that our media key had in this room's call.
+    /// What an earlier call of this room left behind.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) async fn key_index(&self, room: &RoomId) -> Result<Option<u8>, StoreError> {
+    pub(crate) async fn call_state(&self, room: &RoomId) -> Result<Option<Saved>, StoreError> {
         let room = room.to_string();
-        self.run(move |connection| {
-            let sql = "SELECT key_index FROM calls WHERE room = ?1";
-            connection.query_row(sql, [room], |row| row.get(0)).optional()
-        })
-        .await
+        let found: Option<String> = self
+            .run(move |connection| {
+                let sql = "SELECT saved FROM call_states WHERE room = ?1";
+                connection.query_row(sql, [room], |row| row.get(0)).optional()
+            })
+            .await?;
+        found.map(|text| serde_json::from_str(&text)).transpose().map_err(StoreError::Unreadable)
     }
 
-    /// Remembers the index of our media key.
+    /// Remembers what the next call of this room has to know.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) async fn set_key_index(&self, room: &RoomId, index: u8) -> Result<(), StoreError> {
+    pub(crate) async fn set_call_state(
+        &self,
+        room: &RoomId,
+        saved: &Saved,
+    ) -> Result<(), StoreError> {
         let room = room.to_string();
+        let saved = serde_json::to_string(saved).map_err(StoreError::Unreadable)?;
         self.run(move |connection| {
-            let sql = "INSERT INTO calls (room, key_index) VALUES (?1, ?2)
-                ON CONFLICT (room) DO UPDATE SET key_index = excluded.key_index";
-            connection.execute(sql, params![room, index]).map(drop)
+            let sql = "INSERT INTO call_states (room, saved) VALUES (?1, ?2)
+                ON CONFLICT (room) DO UPDATE SET saved = excluded.saved";
+            connection.execute(sql, params![room, saved]).map(drop)
         })
         .await
     }
@@ -116,16 +130,30 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_key_index_survives_a_restart() {
+    async fn what_a_call_left_behind_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let room = RoomId::from("!r:x");
         let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.key_index(&room).await.unwrap(), None);
-        store.set_key_index(&room, 7).await.unwrap();
-        store.set_key_index(&room, 255).await.unwrap();
+        assert_eq!(store.call_state(&room).await.unwrap(), None);
+        let first = Saved { last_key_index: Some(7), ..Saved::default() };
+        let last = Saved { last_key_index: Some(254), joined: true, ..Saved::default() };
+        store.set_call_state(&room, &first).await.unwrap();
+        store.set_call_state(&room, &last).await.unwrap();
         drop(store);
         let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.key_index(&room).await.unwrap(), Some(255));
+        assert_eq!(store.call_state(&room).await.unwrap(), Some(last));
+    }
+
+    #[tokio::test]
+    async fn a_key_index_of_the_first_version_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = Connection::open(folder.path().join(FILE)).unwrap();
+        migrate(&old, &MIGRATIONS[..1]).unwrap();
+        old.execute("INSERT INTO calls VALUES ('!r:x', 42)", []).unwrap();
+        drop(old);
+        let store = Store::open(folder.path()).unwrap();
+        let saved = store.call_state(&RoomId::from("!r:x")).await.unwrap().unwrap();
+        assert_eq!(saved.last_key_index, Some(42));
     }
 
     #[test]

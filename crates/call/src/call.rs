@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use phonograph_matrixrtc::{RoomId, ServiceUrl};
+use phonograph_livekit::Source;
+use phonograph_matrixrtc::{
+    Intent, Member, MemberInfo, RoomId, ServiceUrl, roster::Selection, session::Saved,
+};
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
     oneshot,
@@ -13,27 +16,84 @@ use crate::{
     end::EndReason,
     matrix::Matrix,
     network::Network,
+    password::Password,
     source::AudioSource,
+    track::{Track, TrackId, TrackInfo, Undecryptable},
     worker::Workers,
 };
 
 /// Commands that wait for the driver. It takes them at once; more than that means that its worker
 /// is stuck, and a further command is dropped with a warning.
-const COMMANDS_MAX: usize = 16;
+const COMMANDS_MAX: usize = 64;
 /// Events that wait for the application. When it does not take them, the driver drops further
 /// ones, but for the last.
-const EVENTS_MAX: usize = 64;
+const EVENTS_MAX: usize = 256;
 
 /// Which call, and how to be in it.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The room whose call it is.
     pub room: RoomId,
+    /// What we mean to send, as others are told.
+    pub intent: Intent,
+    /// Whether others are to be heard. If not, no track of theirs is told of, and no SFU is connected
+    /// to but the one that we publish on.
+    pub listens: bool,
     /// A token service to be used instead of the homeserver's: a last resort for homeservers that
     /// announce none.
     pub fallback_transport: Option<ServiceUrl>,
-    /// The key index that the last [`Event::KeyIndex`] named, in this process or an earlier one.
-    pub last_key_index: Option<u8>,
+    /// How the SFU is chosen that we publish on: our homeserver's, or the oldest member's for the
+    /// sake of clients from before Element Call 0.17.
+    pub selection: Selection,
+    /// What the last [`Event::Saved`] said, in this process or an earlier one.
+    pub saved: Option<Saved>,
+    /// The call's password, if it has one: all media is then encrypted with it, whatever the room
+    /// is, and no keys are exchanged.
+    pub password: Option<Password>,
+    /// Whether keys go to, and are taken from, only devices that their owner has signed
+    /// (cross-signing). Web clients without a recovery key are then neither heard nor hear us.
+    pub signed_devices_only: bool,
+    /// Whether the token service is asked to end our membership when the SFU loses us (MSC4195). With
+    /// lk-jwt-service and livekit-server 1.13.5 a crash shows after 21 s then, and after at most 18 s
+    /// without.
+    pub delegate_leave: bool,
+}
+
+impl Config {
+    /// A room's call as most applications want it: others are heard, nothing is delegated.
+    pub fn new(room: RoomId) -> Self {
+        Self {
+            room,
+            intent: Intent::Audio,
+            listens: true,
+            fallback_transport: None,
+            selection: Selection::Own,
+            saved: None,
+            password: None,
+            signed_devices_only: false,
+            delegate_leave: false,
+        }
+    }
+}
+
+/// As what something of ours is published. Element Call plays one track of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The microphone: what makes our tile light up.
+    Microphone,
+    /// What a shared screen plays.
+    ScreenShareAudio,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 2] = [Self::Microphone, Self::ScreenShareAudio];
+
+    pub(crate) const fn source(self) -> Source {
+        match self {
+            Self::Microphone => Source::Microphone,
+            Self::ScreenShareAudio => Source::ScreenShareAudio,
+        }
+    }
 }
 
 /// What happens in a call.
@@ -42,16 +102,43 @@ pub struct Config {
 pub enum Event {
     /// We are in it: the homeserver has our membership, and the SFU our media path.
     Joined,
+    /// Somebody is in the call, newly or anew.
+    MemberJoined(MemberInfo),
+    /// Somebody is no longer in it.
+    MemberLeft(Member),
     /// How many other members there are, now and after each change.
     Others(usize),
     /// Somebody on the SFU receives us: from here on we are heard.
     Heard,
-    /// The media path was lost and is being restored (`false`), or is back (`true`).
+    /// A member publishes a track; [`Call::subscribe`] receives it.
+    TrackPublished(TrackInfo),
+    /// A track was muted, unmuted, or is otherwise not what it was.
+    TrackChanged(TrackInfo),
+    /// A track's frames cannot be decrypted, and why, or can be again (`None`).
+    TrackUndecryptable {
+        /// Which.
+        track: TrackId,
+        /// Why not.
+        why: Option<Undecryptable>,
+    },
+    /// A track is no longer published, or its publisher is no longer a member.
+    TrackEnded(TrackId),
+    /// Somebody began to speak, or fell silent, as the SFU measures it.
+    Speaking {
+        /// Who.
+        member: Member,
+        /// Whether they speak now.
+        active: bool,
+        /// How loud, 0 to 1; the server sends up to 1.5 right after an unmute.
+        level: f32,
+    },
+    /// Our own media path was lost and is being restored (`false`), or is back (`true`). A signalling
+    /// connection that is lost while media goes on is not told.
     Connected(bool),
-    /// The source has nothing more to give.
-    SourceEnded,
-    /// Our media key has this index from now on: keep it for [`Config::last_key_index`].
-    KeyIndex(u8),
+    /// What was published under that role has nothing more to give.
+    SourceEnded(Role),
+    /// This is to be kept for the next join of the same room: [`Config::saved`].
+    Saved(Saved),
     /// It is over; no event follows.
     Ended(EndReason),
 }
@@ -97,15 +184,38 @@ impl Call {
         Self { commands, events, end: Some(end) }
     }
 
-    /// Plays a source, in the place of what plays. It begins with the first frame once we are
-    /// connected, however long that takes.
-    pub fn play(&self, source: Box<dyn AudioSource>) {
-        self.command(Command::Play(source));
+    /// Plays a source as our microphone, in the place of what plays. It begins with the first frame
+    /// once we are connected, however long that takes.
+    pub fn publish(&self, source: Box<dyn AudioSource>) {
+        self.publish_as(Role::Microphone, source);
     }
 
-    /// Ends what plays; silent from the next frame on.
-    pub fn stop(&self) {
-        self.command(Command::Stop);
+    /// Plays a source under that role; its track is announced first if need be.
+    pub fn publish_as(&self, role: Role, source: Box<dyn AudioSource>) {
+        self.command(Command::Publish(role, source));
+    }
+
+    /// Ends what plays under that role: silent from the next frame on, and shown as muted two seconds
+    /// later. The track stays.
+    pub fn stop(&self, role: Role) {
+        self.command(Command::Stop(role));
+    }
+
+    /// Takes the role's track back, so that others no longer see it. What plays ends.
+    pub fn unpublish(&self, role: Role) {
+        self.command(Command::Unpublish(role));
+    }
+
+    /// Receives a track. A further subscription to the same track takes the place of the earlier one.
+    pub fn subscribe(&self, id: &TrackId) -> Track {
+        let (track, heard) = Track::new(id.clone());
+        self.command(Command::Subscribe(id.clone(), heard));
+        track
+    }
+
+    /// Asks a track's publisher for a whole picture; the SFU passes on one such wish a second.
+    pub fn request_key_frame(&self, id: &TrackId) {
+        self.command(Command::RequestKeyFrame(id.clone()));
     }
 
     /// The next event; `None` after [`Event::Ended`]. Cancel-safe.
@@ -118,16 +228,23 @@ impl Call {
     }
 
     /// Leaves, and waits until others can see it: at most 1.5 s, after which the homeserver ends
-    /// our membership by itself. Cancel-safe: leaving goes on.
-    pub async fn leave(self) {
+    /// our membership by itself. Answers with the last [`Event::Saved`] that came meanwhile. Cancel-safe:
+    /// leaving goes on.
+    pub async fn leave(self) -> Option<Saved> {
         let Self { commands, mut events, end } = self;
         // Where there is no room for the command, the closed channel says the same.
         drop(commands.try_send(Command::Leave));
         drop(commands);
-        while events.recv().await.is_some() {}
+        let mut last = None;
+        while let Some(event) = events.recv().await {
+            if let Event::Saved(saved) = event {
+                last = Some(saved);
+            }
+        }
         if let Some(end) = end {
             drop(end.await);
         }
+        last
     }
 
     fn command(&self, command: Command) {

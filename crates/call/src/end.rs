@@ -1,7 +1,10 @@
 //! Why a call ended, as the application needs to know it.
 
 use phonograph_livekit::{AddressError, Why};
-use phonograph_matrixrtc::transport::{GrantError, Recovery};
+use phonograph_matrixrtc::{
+    RequestError,
+    transport::{GrantError, Recovery},
+};
 
 use crate::matrix::{MatrixError, Power};
 
@@ -111,6 +114,15 @@ impl TokenError {
             }
             Self::Unreachable(_) | Self::OpenId(_) => Recovery::Later,
             Self::Grant(_) => Recovery::GiveUp,
+        }
+    }
+
+    /// What a request that it answered came to.
+    pub(crate) fn into_request_error(self) -> RequestError {
+        match self {
+            Self::Answer { status: status @ 500.., .. } => RequestError::Server(status),
+            Self::Answer { .. } | Self::Grant(_) => RequestError::Forbidden,
+            Self::Unreachable(_) | Self::OpenId(_) => RequestError::Network,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use phonograph_matrixrtc::{DeviceId, OpenIdToken, RoomId, ServiceUrl, transport};
+use phonograph_matrixrtc::{DelayId, DeviceId, OpenIdToken, RoomId, ServiceUrl, transport};
 use reqwest::StatusCode;
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use serde_json::Value;
@@ -75,15 +75,22 @@ impl Network {
         Connector::Rustls(Arc::clone(&self.tls))
     }
 
-    /// Asks a token service for an SFU and a token to it (lk-jwt-service, `POST /sfu/get`).
+    /// Asks a token service for an SFU and a token to it (lk-jwt-service, `POST /sfu/get`). With a
+    /// delayed event it is asked besides to send that when the SFU loses us.
     pub(crate) async fn grant(
         &self,
         service: &ServiceUrl,
         (room, device): (&RoomId, &DeviceId),
         token: &OpenIdToken,
+        delegation: Option<(&DelayId, Duration)>,
     ) -> Result<transport::Grant, TokenError> {
         let request = self.http.post(service.endpoint("sfu/get"));
-        let request = request.json(&transport::sfu_get(room, device, token));
+        let mut body = transport::sfu_get(room, device, token);
+        if let Some((id, delay)) = delegation {
+            body["delay_id"] = id.as_str().into();
+            body["delay_timeout"] = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).into();
+        }
+        let request = request.json(&body);
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let mut body = Vec::new();

@@ -22,12 +22,12 @@ use phonograph_call::{
     },
 };
 use serde_json::{Value, json};
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use crate::{
-    feeds::Feeds,
+    feeds::{self, Feeds},
     ids,
-    requests::{list_delayed_events, send_state, transports, update_delayed_event},
+    requests::{list_delayed_events, read_state, send_state, transports, update_delayed_event},
 };
 
 /// One request of the membership machine. It must fail while the machine can still do something
@@ -90,17 +90,42 @@ impl Calls {
         Ok(Response::DelayedEvents(events.collect::<Vec<DelayedEvent>>()))
     }
 
+    async fn read_state(
+        &self,
+        room: &RoomId,
+        event_type: &str,
+        state_key: String,
+    ) -> Result<Response, RequestError> {
+        let request = read_state::Request {
+            room_id: room.to_string(),
+            event_type: event_type.to_owned(),
+            state_key,
+        };
+        let config = RequestConfig::new().disable_retry().timeout(REQUEST_TIMEOUT);
+        let answer = self.client.send(request).with_request_config(config).await;
+        answer
+            .map(|answer| Response::Membership(answer.body))
+            .map_err(|error| request_error(&error))
+    }
+
     /// Encrypts a media key for each target's device, and for nobody else.
     async fn send_key(
         &self,
         targets: Vec<Member>,
         event_type: &str,
         content: &Value,
+        signed_only: bool,
     ) -> Result<Response, RequestError> {
         let (mut devices, mut unserved) = (Vec::new(), Vec::new());
         for target in targets {
             match self.device(&target).await {
-                Some(device) => devices.push(device),
+                Some(device) if !signed_only || device.is_cross_signed_by_owner() => {
+                    devices.push(device);
+                }
+                Some(_) => {
+                    info!(member = %target, "no key for a device that its owner has not signed");
+                    unserved.push(target);
+                }
                 None => unserved.push(target),
             }
         }
@@ -126,6 +151,23 @@ impl Calls {
             }));
         }
         Ok(Response::KeySent { unserved })
+    }
+
+    /// Ends our memberships of an earlier run that was killed: others would see us in calls that we
+    /// are not in. To be called before the first call is joined; a homeserver that does not answer
+    /// is left alone, as whatever is stale ends by its delayed leave or its expiry.
+    pub async fn end_stale_memberships(&self) {
+        for room in self.client.joined_rooms() {
+            let stale = feeds::own_memberships(&room, &self.me).await;
+            let room = ids::room(room.room_id().as_str());
+            for state_key in stale {
+                info!(%room, "ending the call membership of an earlier run");
+                let target = (event::CALL_MEMBER, state_key);
+                if let Err(error) = self.send_state(&room, target, json!({}), None).await {
+                    warn!(%room, %error, "a stale call membership stays until it expires");
+                }
+            }
+        }
     }
 
     /// A member's device; asks the homeserver for the user's devices if it is not known yet.
@@ -198,9 +240,14 @@ impl Matrix for Calls {
                 let id = answer["event_id"].as_str().unwrap_or_default();
                 Ok(Response::Sent(EventId::from(id.to_owned())))
             }
-            Request::SendKey { targets, event_type, content } => {
-                self.send_key(targets, event_type, &content).await
+            Request::ReadMembership { event_type, state_key } => {
+                self.read_state(room, event_type, state_key).await
             }
+            Request::SendKey { targets, event_type, content, signed_only } => {
+                self.send_key(targets, event_type, &content, signed_only).await
+            }
+            // The token service is asked, and not by us.
+            Request::DelegateLeave { .. } => Err(RequestError::Unsupported),
         }
     }
 }

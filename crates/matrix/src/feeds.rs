@@ -175,6 +175,19 @@ async fn read_state(room: &Room, me: &Member) -> matrix_sdk::Result<RoomState> {
     })
 }
 
+/// The state keys under which memberships of ours stand in a room, as far as the store knows.
+pub(crate) async fn own_memberships(room: &Room, me: &Member) -> Vec<String> {
+    let events = room.get_state_events(StateEventType::from(event::CALL_MEMBER)).await;
+    let states = events.unwrap_or_default().into_iter().filter_map(|raw| match raw {
+        RawAnySyncOrStrippedState::Sync(raw) => raw.deserialize_as_unchecked::<Value>().ok(),
+        RawAnySyncOrStrippedState::Stripped(_) => None,
+    });
+    let ours = states.filter(|state| {
+        state["sender"] == me.user.as_str() && state["content"]["device_id"] == me.device.as_str()
+    });
+    ours.filter_map(|state| state["state_key"].as_str().map(str::to_owned)).collect()
+}
+
 /// Which senders of memberships are in the room; for the others the room has no `join`.
 async fn joined_senders(room: &Room, memberships: &[RawStateEvent]) -> BTreeSet<UserId> {
     let mut joined = BTreeSet::new();

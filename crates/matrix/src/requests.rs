@@ -112,6 +112,44 @@ pub(crate) mod send_state {
     }
 }
 
+/// `GET …/state/{type}/{key}`: what the homeserver has, and not what our store has of it.
+pub(crate) mod read_state {
+    use matrix_sdk::ruma::{
+        api::{auth_scheme::AccessToken, request, response},
+        metadata,
+    };
+    use serde_json::Value;
+
+    metadata! {
+        method: GET,
+        rate_limited: false,
+        authentication: AccessToken,
+        path: "/_matrix/client/v3/rooms/{room_id}/state/{event_type}/{state_key}"
+    }
+
+    /// Which state event.
+    #[request]
+    pub(crate) struct Request {
+        /// The room it is in.
+        #[ruma_api(path)]
+        pub(crate) room_id: String,
+        /// Its type.
+        #[ruma_api(path)]
+        pub(crate) event_type: String,
+        /// Its state key.
+        #[ruma_api(path)]
+        pub(crate) state_key: String,
+    }
+
+    /// The event's content.
+    #[response]
+    pub(crate) struct Response {
+        /// The answer as it came.
+        #[ruma_api(body)]
+        pub(crate) body: Value,
+    }
+}
+
 /// `GET …/rtc/transports`, MSC4143. Synapse answers `{}` when none is configured, which ruma's own
 /// type refuses.
 pub(crate) mod transports {

@@ -12,7 +12,9 @@ use std::{
 use matrix_sdk::{
     Client,
     config::{SyncSettings, SyncToken},
-    deserialized_responses::{ProcessedToDeviceEvent, TimelineEvent},
+    deserialized_responses::{
+        ProcessedToDeviceEvent, TimelineEvent, VerificationLevel, VerificationState,
+    },
     ruma::{
         api::error::ErrorKind, events::room::encrypted::OriginalSyncRoomEncryptedEvent, serde::Raw,
     },
@@ -86,6 +88,21 @@ fn now_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Whether a device is signed by its owner, whatever we think of the owner.
+fn is_signed(state: &VerificationState) -> bool {
+    match state {
+        VerificationState::Verified => true,
+        VerificationState::Unverified(level) => match level {
+            VerificationLevel::UnverifiedIdentity | VerificationLevel::VerificationViolation => {
+                true
+            }
+            VerificationLevel::UnsignedDevice
+            | VerificationLevel::None(_)
+            | VerificationLevel::MismatchedSender => false,
+        },
+    }
+}
+
 /// Takes responses apart.
 struct Reader<'a> {
     client: &'a Client,
@@ -138,11 +155,12 @@ impl Reader<'_> {
     /// Picks out media keys. One that came in clear keeps no sender device, and is refused further
     /// on: whoever runs a homeserver could have written it.
     fn read_to_device(&self, event: &ProcessedToDeviceEvent) {
-        let device = match event {
-            ProcessedToDeviceEvent::Decrypted { encryption_info, .. } => {
-                encryption_info.sender_device.as_ref().map(|device| ids::device(device.as_str()))
-            }
-            ProcessedToDeviceEvent::PlainText(_) => None,
+        let (sender_device, signed) = match event {
+            ProcessedToDeviceEvent::Decrypted { encryption_info, .. } => (
+                encryption_info.sender_device.as_ref().map(|device| ids::device(device.as_str())),
+                is_signed(&encryption_info.verification_state),
+            ),
+            ProcessedToDeviceEvent::PlainText(_) => (None, false),
             ProcessedToDeviceEvent::UnableToDecrypt { .. } | ProcessedToDeviceEvent::Invalid(_) => {
                 return;
             }
@@ -158,7 +176,7 @@ impl Reader<'_> {
             return;
         };
         let room = ids::room(room);
-        let message = KeyMessage { sender: ids::user(sender), sender_device: device, content };
+        let message = KeyMessage { sender: ids::user(sender), sender_device, signed, content };
         self.feeds.deliver(room, message);
     }
 

@@ -2,14 +2,19 @@
 //!
 //! It decides nothing about the call. One input, then every action that follows from it, then wait.
 
-mod link;
+mod begin;
+mod hearers;
 mod playing;
+mod sockets;
 
 use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use phonograph_livekit::{Protocol, Received as Datagram, Resume, Target};
 use phonograph_matrixrtc::{
     KeyMessage, Now, Request, RequestError, RequestId, Response, ServiceUrl, Timestamp,
     transport::Grant,
@@ -22,16 +27,18 @@ use tokio::{
 use tracing::{Instrument, debug, debug_span, info_span, warn};
 
 use self::{
-    link::{Link, Opened, Received},
-    playing::Playing,
+    hearers::Hearers,
+    playing::Sources,
+    sockets::{Opened, Received, Sockets, Tcp, WebSocket},
 };
 use crate::{
-    call::{Config, Event},
+    call::{Config, Event, Role},
     end::{EndReason, SfuError, TokenError},
-    machine::{self, Action, Machine, Seed},
-    matrix::{Matrix, MatrixError, RoomFeed, RoomState},
+    machine::{Action, LinkId, Machine},
+    matrix::{Matrix, RoomFeed, RoomState},
     network::Network,
     source::AudioSource,
+    track::{Heard, TrackId},
 };
 
 /// How long leaving may take: after that the homeserver ends our membership by itself. Stopping the
@@ -42,8 +49,11 @@ const IDLE: Duration = Duration::from_mins(1);
 
 /// What the application wants.
 pub(crate) enum Command {
-    Play(Box<dyn AudioSource>),
-    Stop,
+    Publish(Role, Box<dyn AudioSource>),
+    Stop(Role),
+    Unpublish(Role),
+    Subscribe(TrackId, mpsc::Sender<Heard>),
+    RequestKeyFrame(TrackId),
     Leave,
 }
 
@@ -64,80 +74,29 @@ pub(crate) async fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> EndR
 }
 
 async fn drive(setup: Setup, mut commands: mpsc::Receiver<Command>) -> EndReason {
-    let mut playing = Playing::new(Instant::now());
+    let mut sources = Sources::new(Instant::now());
     let begun = {
-        let begin = begin(&setup);
+        let begin = begin::begin(&setup);
         tokio::pin!(begin);
         loop {
             tokio::select! {
                 begun = &mut begin => break begun,
                 command = commands.recv() => match command {
-                    Some(Command::Play(source)) => playing.start(source, Instant::now()),
-                    Some(Command::Stop) => playing.stop(),
+                    Some(Command::Publish(role, source)) => {
+                        sources.start(role, source, Instant::now());
+                    }
+                    Some(Command::Stop(role) | Command::Unpublish(role)) => sources.stop(role),
+                    // Nobody's track is known yet.
+                    Some(Command::Subscribe(..) | Command::RequestKeyFrame(_)) => {}
                     Some(Command::Leave) | None => return EndReason::Left,
                 },
             }
         }
     };
     match begun {
-        Ok((machine, feed)) => Driver::new(setup, commands, machine, feed, playing).run().await,
+        Ok((machine, feed)) => Driver::new(setup, commands, machine, feed, sources).run().await,
         Err(reason) => reason,
     }
-}
-
-/// What is found out before anything is decided: the room's state, and where to publish.
-async fn begin(setup: &Setup) -> Result<(Machine, RoomFeed), EndReason> {
-    let (matrix, room) = (Arc::clone(&setup.matrix), setup.config.room.clone());
-    let fallback = setup.config.fallback_transport.clone();
-    let span = tracing::Span::current();
-    let found = async move {
-        tokio::try_join!(
-            timed("read the room", async { matrix.attach(&room).await.map_err(EndReason::Matrix) }),
-            timed("find the transport", discover(matrix.as_ref(), fallback)),
-        )
-    };
-    let found = setup.control.spawn(found.instrument(span));
-    let (feed, service) = found.await.map_err(|_ended| EndReason::Aborted)??;
-    let state = feed.state.borrow().clone();
-    if !state.power.suffices() {
-        return Err(EndReason::NotAllowed { power: state.power });
-    }
-    let setup = machine::Setup {
-        me: setup.matrix.me(),
-        room: setup.config.room.clone(),
-        state,
-        service,
-        last_key_index: setup.config.last_key_index,
-        seed: seed()?,
-    };
-    Ok((Machine::new(setup, now()), feed))
-}
-
-/// The homeserver's first transport, else the configured one (MSC4143).
-async fn discover(
-    matrix: &dyn Matrix,
-    fallback: Option<ServiceUrl>,
-) -> Result<ServiceUrl, EndReason> {
-    match (matrix.transports().await, fallback) {
-        (Ok(announced), fallback) => {
-            announced.into_iter().next().or(fallback).ok_or(EndReason::NoTransport)
-        }
-        (Err(error), Some(fallback)) => {
-            warn!(%error, "the homeserver announces no transport: using the configured one");
-            Ok(fallback)
-        }
-        (Err(error), None) => Err(EndReason::Matrix(error)),
-    }
-}
-
-fn seed() -> Result<Seed, EndReason> {
-    fn random<const LEN: usize>() -> Result<[u8; LEN], EndReason> {
-        let mut bytes = [0; LEN];
-        let filled = getrandom::fill(&mut bytes);
-        filled.map_err(|error| EndReason::Matrix(MatrixError::failed(error.to_string())))?;
-        Ok(bytes)
-    }
-    Ok(Seed { session: random()?, nonce: random()?, jitter: random()? })
 }
 
 /// Both clocks.
@@ -163,8 +122,10 @@ fn timed<F: Future>(step: &'static str, work: F) -> impl Future<Output = F::Outp
 /// What a task that was begun for the machine came back with.
 enum Done {
     Request(RequestId, Result<Response, RequestError>),
-    Grant(Result<Grant, TokenError>),
-    Open(Result<Opened, SfuError>),
+    Grant(LinkId, Result<Grant, TokenError>),
+    Open(LinkId, Result<Opened, SfuError>),
+    Reopen(LinkId, Result<WebSocket, SfuError>),
+    Dial(LinkId, Target, SocketAddr, std::io::Result<Tcp>),
 }
 
 /// What the room says next; never, once it has ended. Cancel-safe.
@@ -185,8 +146,9 @@ struct Driver {
     machine: Machine,
     /// What the room says; `None` once it says nothing more.
     feed: Option<RoomFeed>,
-    link: Option<Link>,
-    playing: Playing,
+    sockets: BTreeMap<LinkId, Sockets>,
+    sources: Sources,
+    hearers: Hearers,
     tasks: JoinSet<Done>,
     leave_by: Option<Instant>,
 }
@@ -198,7 +160,7 @@ enum Input {
     Key(Box<KeyMessage>),
     FeedEnd,
     Done(Result<Done, JoinError>),
-    Received(Received),
+    Received(LinkId, Received),
     Time,
 }
 
@@ -208,21 +170,33 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         machine: Machine,
         feed: RoomFeed,
-        playing: Playing,
+        sources: Sources,
     ) -> Self {
-        let (feed, tasks) = (Some(feed), JoinSet::new());
-        Self { setup, commands, machine, feed, link: None, playing, tasks, leave_by: None }
+        Self {
+            setup,
+            commands,
+            machine,
+            feed: Some(feed),
+            sockets: BTreeMap::new(),
+            sources,
+            hearers: Hearers::default(),
+            tasks: JoinSet::new(),
+            leave_by: None,
+        }
     }
 
     async fn run(mut self) -> EndReason {
-        let now_ = now();
-        self.machine.set_playing(self.playing.is_playing(), now_);
-        self.machine.join(now_);
+        let begun = now();
+        for role in self.sources.playing() {
+            self.machine.set_playing(role, true, begun);
+        }
+        self.machine.join(begun);
         loop {
             if let Some(reason) = self.carry_out() {
                 return reason;
             }
             if self.machine.is_ending() && self.leave_by.is_none() {
+                self.sources.stop_all();
                 self.leave_by = Some(Instant::now() + LEAVE_WITHIN);
             }
             if self.leave_by.is_some_and(|by| by <= Instant::now()) {
@@ -238,14 +212,14 @@ impl Driver {
 
     async fn wait(&mut self) -> Input {
         let deadline = self.deadline().into();
-        let Self { commands, feed, link, tasks, leave_by, .. } = self;
+        let Self { commands, feed, sockets, tasks, leave_by, .. } = self;
         tokio::select! {
             // The network comes last: whoever floods it must not keep us from leaving.
             biased;
             command = commands.recv(), if leave_by.is_none() => Input::Command(command),
             Some(done) = tasks.join_next() => Input::Done(done),
             input = hear(feed) => input,
-            received = Link::receive(link) => Input::Received(received),
+            (id, received) = sockets::receive(sockets) => Input::Received(id, received),
             () = tokio::time::sleep_until(deadline) => Input::Time,
         }
     }
@@ -253,7 +227,7 @@ impl Driver {
     fn deadline(&self) -> Instant {
         let now = now();
         let machine = self.machine.poll_timeout(now);
-        let tick = self.playing.next_tick().filter(|_| self.machine.may_send(now));
+        let tick = self.sources.next_tick().filter(|_| self.machine.may_send(now));
         let own = [machine, tick, self.leave_by];
         own.into_iter().flatten().fold(now.instant + IDLE, Instant::min)
     }
@@ -261,15 +235,8 @@ impl Driver {
     fn take(&mut self, input: Input) {
         let now = now();
         match input {
-            Input::Command(Some(Command::Play(source))) => {
-                self.playing.start(source, now.instant);
-                self.machine.set_playing(true, now);
-            }
-            Input::Command(Some(Command::Stop)) => {
-                self.playing.stop();
-                self.machine.set_playing(false, now);
-            }
-            Input::Command(Some(Command::Leave) | None) => self.leave(now),
+            Input::Command(Some(command)) => self.obey(command, now),
+            Input::Command(None) => self.leave(now),
             Input::State(state) => self.machine.handle_room_state(*state, now),
             Input::Key(message) => self.machine.handle_media_key(&message, now),
             // Another call took over the room, or the Matrix side has ended.
@@ -279,26 +246,64 @@ impl Driver {
             }
             Input::Done(Ok(done)) => self.finish(done, now),
             Input::Done(Err(error)) => warn!(%error, "a request was aborted"),
-            Input::Received(Received::Signal(message)) => {
-                self.machine.handle_signal(&message, now);
-            }
-            Input::Received(Received::SignalEnd) => self.machine.handle_signal_end(now),
-            Input::Received(Received::Datagrams) => self.take_datagrams(),
+            Input::Received(id, received) => self.receive(id, received, now),
             Input::Time => {}
         }
     }
 
-    fn take_datagrams(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        while let Some(datagram) = link.next_datagram() {
-            self.machine.handle_datagram(&datagram, now());
+    fn obey(&mut self, command: Command, now: Now) {
+        match command {
+            Command::Publish(role, source) => {
+                self.sources.start(role, source, now.instant);
+                self.machine.set_playing(role, true, now);
+            }
+            Command::Stop(role) => {
+                self.sources.stop(role);
+                self.machine.set_playing(role, false, now);
+            }
+            Command::Unpublish(role) => {
+                self.sources.remove(role);
+                self.machine.unpublish(role, now);
+            }
+            Command::Subscribe(id, heard) => {
+                self.hearers.add(id.clone(), heard);
+                self.machine.subscribe(&id, now);
+            }
+            Command::RequestKeyFrame(id) => self.machine.request_key_frame(&id, now),
+            Command::Leave => self.leave(now),
+        }
+    }
+
+    fn receive(&mut self, id: LinkId, received: Received, now: Now) {
+        match received {
+            Received::Signal(message) => self.machine.handle_signal(id, &message, now),
+            Received::SignalEnd => self.machine.handle_signal_end(id, now),
+            Received::Datagrams => {
+                let Some(sockets) = self.sockets.get_mut(&id) else { return };
+                while let Some(datagram) = sockets.next_datagram() {
+                    self.machine.handle_datagram(id, &datagram, self::now());
+                }
+            }
+            Received::Packet(packet) => {
+                let datagram = Datagram {
+                    target: packet.target,
+                    protocol: Protocol::Tcp,
+                    source: packet.source,
+                    destination: packet.destination,
+                    contents: &packet.contents,
+                };
+                self.machine.handle_datagram(id, &datagram, now);
+            }
+            Received::TcpEnd(target, remote) => {
+                self.machine.handle_tcp(id, (target, None, remote), now);
+            }
         }
     }
 
     fn leave(&mut self, now: Now) {
         if self.leave_by.is_none() {
             self.leave_by = Some(now.instant + LEAVE_WITHIN);
-            self.playing.stop();
+            self.sources.stop_all();
             self.machine.leave(now);
         }
     }
@@ -306,27 +311,47 @@ impl Driver {
     fn finish(&mut self, done: Done, now: Now) {
         match done {
             Done::Request(id, answer) => self.machine.handle_response(id, answer, now),
-            Done::Grant(answer) => self.machine.handle_grant(answer, now),
-            Done::Open(Ok(Opened { link, addresses })) => {
-                self.link = Some(link);
-                self.machine.handle_open(addresses, now);
+            Done::Grant(id, answer) => self.machine.handle_grant(id, answer, now),
+            Done::Open(id, Ok(Opened { sockets, addresses })) => {
+                self.sockets.insert(id, sockets);
+                self.machine.handle_open(id, addresses, now);
             }
-            Done::Open(Err(error)) => self.machine.handle_open_failure(error, now),
+            Done::Open(id, Err(error)) => self.machine.handle_open_failure(id, error, now),
+            Done::Reopen(id, opened) => {
+                let Some(sockets) = self.sockets.get_mut(&id) else { return };
+                let opened = opened.map(|websocket| sockets.set_websocket(websocket));
+                self.machine.handle_reopen(id, opened, now);
+            }
+            Done::Dial(id, target, remote, dialled) => {
+                let Some(sockets) = self.sockets.get_mut(&id) else { return };
+                let local = match dialled {
+                    Ok(tcp) => {
+                        let local = tcp.local;
+                        sockets.add_tcp(tcp).then_some(local)
+                    }
+                    Err(error) => {
+                        debug!(%error, %remote, "no TCP connection for media");
+                        None
+                    }
+                };
+                self.machine.handle_tcp(id, (target, local, remote), now);
+            }
         }
     }
 
-    /// Sends what is due of the source.
+    /// Sends what is due of the sources.
     fn play(&mut self) {
         let now = now();
         if !self.machine.may_send(now) {
-            return self.playing.skip(now.instant);
+            return self.sources.skip(now.instant);
         }
-        while let Some(frame) = self.playing.frame(now.instant) {
-            self.machine.send(frame.packet, frame.units, frame.level, now);
-        }
-        if self.playing.take_ended() {
-            self.machine.set_playing(false, now);
-            self.tell(Event::SourceEnded);
+        let Self { sources, machine, .. } = self;
+        sources.each_due(now.instant, |role, frame| {
+            machine.send(role, frame.packet, frame.units, frame.level, now);
+        });
+        while let Some(role) = self.sources.take_ended() {
+            self.machine.set_playing(role, false, now);
+            self.tell(Event::SourceEnded(role));
         }
     }
 
@@ -335,19 +360,27 @@ impl Driver {
         while let Some(action) = self.machine.poll_action() {
             match action {
                 Action::Request(id, request) => self.request(id, request),
-                Action::Ask => self.ask(),
-                Action::Open(grant) => self.open(grant),
-                Action::Signal(message) => {
-                    if let Some(link) = &self.link {
-                        link.send_signal(message);
+                Action::Ask(id, service) => self.ask(id, service),
+                Action::Open(id, grant) => self.open(id, grant),
+                Action::Reopen(id, grant, resume) => self.reopen(id, grant, resume),
+                Action::DialTcp(id, target, remote) => self.dial(id, target, remote),
+                Action::Signal(id, message) => {
+                    if let Some(sockets) = self.sockets.get(&id) {
+                        sockets.send_signal(message);
                     }
                 }
-                Action::Datagram(datagram) => {
-                    if let Some(link) = &self.link {
-                        link.send_datagram(&datagram);
+                Action::Datagram(id, datagram) => {
+                    if let Some(sockets) = self.sockets.get(&id) {
+                        sockets.send_datagram(datagram);
                     }
                 }
-                Action::Close => self.link = None,
+                Action::Close(id) => drop(self.sockets.remove(&id)),
+                Action::Deliver(id, heard) => {
+                    if !self.hearers.deliver(&id, heard) {
+                        self.machine.unsubscribe(&id, now());
+                    }
+                }
+                Action::EndTrack(id) => self.hearers.end(&id),
                 Action::Event(event) => self.tell(event),
                 Action::End(reason) => return Some(reason),
             }
@@ -356,33 +389,56 @@ impl Driver {
     }
 
     fn request(&mut self, id: RequestId, request: Request) {
-        let (matrix, room) = (Arc::clone(&self.setup.matrix), self.setup.config.room.clone());
-        let step = timed(request.kind(), async move {
-            Done::Request(id, matrix.perform(&room, request).await)
+        let (matrix, network) = (Arc::clone(&self.setup.matrix), Arc::clone(&self.setup.network));
+        let room = self.setup.config.room.clone();
+        let service = self.machine.service().clone();
+        let kind = request.kind();
+        let work = async move {
+            match request {
+                Request::DelegateLeave { delay_id, delay } => {
+                    let delegation = Some((&delay_id, delay));
+                    let granted = token(&*matrix, &network, &service, &room, delegation).await;
+                    granted.map(|_| Response::Done).map_err(TokenError::into_request_error)
+                }
+                request => matrix.perform(&room, request).await,
+            }
+        };
+        let step = timed(kind, async move { Done::Request(id, work.await) });
+        self.tasks.spawn_on(step, &self.setup.control);
+    }
+
+    fn ask(&mut self, id: LinkId, service: ServiceUrl) {
+        let (matrix, network) = (Arc::clone(&self.setup.matrix), Arc::clone(&self.setup.network));
+        let room = self.setup.config.room.clone();
+        let step = timed("ask the token service", async move {
+            Done::Grant(id, token(&*matrix, &network, &service, &room, None).await)
         });
         self.tasks.spawn_on(step, &self.setup.control);
     }
 
-    fn ask(&mut self) {
-        let (matrix, network) = (Arc::clone(&self.setup.matrix), Arc::clone(&self.setup.network));
-        let room = self.setup.config.room.clone();
-        let service = self.machine.service().clone();
-        let grant = async move {
-            let device = matrix.me().device;
-            let token = matrix.openid_token().await.map_err(TokenError::OpenId)?;
-            network.grant(&service, (&room, &device), &token).await
-        };
-        let step = timed("ask the token service", async move { Done::Grant(grant.await) });
-        self.tasks.spawn_on(step, &self.setup.control);
+    fn open(&mut self, id: LinkId, grant: Grant) {
+        let network = Arc::clone(&self.setup.network);
+        let step = timed("open the sockets", async move {
+            Done::Open(id, sockets::open(&network, &grant).await)
+        });
+        self.tasks.spawn_local(step);
     }
 
-    fn open(&mut self, grant: Grant) {
+    fn reopen(&mut self, id: LinkId, grant: Grant, resume: Resume) {
+        if let Some(sockets) = self.sockets.get_mut(&id) {
+            sockets.drop_websocket();
+        }
         let network = Arc::clone(&self.setup.network);
-        let step =
-            timed(
-                "open the sockets",
-                async move { Done::Open(link::open(&network, &grant).await) },
-            );
+        let step = timed("open the WebSocket again", async move {
+            Done::Reopen(id, sockets::reopen(&network, &grant, &resume).await)
+        });
+        self.tasks.spawn_local(step);
+    }
+
+    fn dial(&mut self, id: LinkId, target: Target, remote: SocketAddr) {
+        let step = timed("dial for media over TCP", async move {
+            Done::Dial(id, target, remote, Tcp::dial(target, remote).await)
+        });
         self.tasks.spawn_local(step);
     }
 
@@ -391,4 +447,17 @@ impl Driver {
             warn!(%error, "the application does not take the call's events");
         }
     }
+}
+
+/// Asks a token service for an SFU and a token to it, with a new OpenID token.
+async fn token(
+    matrix: &dyn Matrix,
+    network: &Network,
+    service: &ServiceUrl,
+    room: &phonograph_matrixrtc::RoomId,
+    delegation: Option<(&phonograph_matrixrtc::DelayId, Duration)>,
+) -> Result<Grant, TokenError> {
+    let device = matrix.me().device;
+    let token = matrix.openid_token().await.map_err(TokenError::OpenId)?;
+    network.grant(service, (room, &device), &token, delegation).await
 }

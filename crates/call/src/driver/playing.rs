@@ -1,10 +1,16 @@
 //! The clock of what we send: one frame for every 20 ms, however late we are called.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use phonograph_livekit::Level;
 
-use crate::source::{AudioSource, Pulled};
+use crate::{
+    call::Role,
+    source::{AudioSource, Pulled},
+};
 
 /// The time that a frame lasts.
 const FRAME: Duration = Duration::from_millis(20);
@@ -27,8 +33,80 @@ pub(super) struct Frame<'a> {
     pub(super) level: Level,
 }
 
+/// What plays under each role.
+pub(super) struct Sources {
+    began: Instant,
+    playing: BTreeMap<Role, Playing>,
+}
+
+impl Sources {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { began: now, playing: BTreeMap::new() }
+    }
+
+    /// Plays a source, in the place of what plays under that role.
+    pub(super) fn start(&mut self, role: Role, source: Box<dyn AudioSource>, now: Instant) {
+        let began = self.began;
+        self.playing.entry(role).or_insert_with(|| Playing::new(began)).start(source, now);
+    }
+
+    /// Ends what plays under that role.
+    pub(super) fn stop(&mut self, role: Role) {
+        if let Some(playing) = self.playing.get_mut(&role) {
+            playing.stop();
+        }
+    }
+
+    /// Ends what plays, everywhere.
+    pub(super) fn stop_all(&mut self) {
+        self.playing.values_mut().for_each(Playing::stop);
+    }
+
+    /// Drops what plays under that role, at once.
+    pub(super) fn remove(&mut self, role: Role) {
+        self.playing.remove(&role);
+    }
+
+    /// Under which roles a source plays, or waits to.
+    pub(super) fn playing(&self) -> Vec<Role> {
+        Role::ALL.into_iter().filter(|role| self.is_playing(*role)).collect()
+    }
+
+    fn is_playing(&self, role: Role) -> bool {
+        self.playing.get(&role).is_some_and(Playing::is_playing)
+    }
+
+    /// When the next frame is due, if there is one.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        self.playing.values().filter_map(Playing::next_tick).min()
+    }
+
+    /// Lets time pass without a frame; the sources wait.
+    pub(super) fn skip(&mut self, now: Instant) {
+        self.playing.values_mut().for_each(|playing| playing.skip(now));
+    }
+
+    /// Hands out every frame that is due by now.
+    pub(super) fn each_due(&mut self, now: Instant, mut send: impl FnMut(Role, Frame<'_>)) {
+        for (role, playing) in &mut self.playing {
+            while let Some(frame) = playing.frame(now) {
+                send(*role, frame);
+            }
+        }
+    }
+
+    /// A role whose source has ended since this was last asked.
+    pub(super) fn take_ended(&mut self) -> Option<Role> {
+        let ended = self
+            .playing
+            .iter_mut()
+            .find_map(|(role, playing)| playing.take_ended().then_some(*role));
+        ended
+    }
+}
+
 /// The source that plays, and its clock.
-pub(super) struct Playing {
+struct Playing {
     source: Option<Box<dyn AudioSource>>,
     tail: u8,
     ended: bool,
@@ -39,12 +117,12 @@ pub(super) struct Playing {
 }
 
 impl Playing {
-    pub(super) fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self { source: None, tail: 0, ended: false, began: now, next: 0, packet: Vec::new() }
     }
 
     /// Plays a source, in the place of what plays.
-    pub(super) fn start(&mut self, source: Box<dyn AudioSource>, now: Instant) {
+    fn start(&mut self, source: Box<dyn AudioSource>, now: Instant) {
         if self.next_tick().is_none() {
             // The time in which nothing played is not made up for.
             self.skip(now);
@@ -54,30 +132,30 @@ impl Playing {
     }
 
     /// Ends what plays.
-    pub(super) fn stop(&mut self) {
+    fn stop(&mut self) {
         if self.source.take().is_some() {
             self.tail = TAIL;
         }
     }
 
     /// Whether a source plays, or waits to.
-    pub(super) fn is_playing(&self) -> bool {
+    fn is_playing(&self) -> bool {
         self.source.is_some()
     }
 
     /// When the next frame is due, if there is one.
-    pub(super) fn next_tick(&self) -> Option<Instant> {
+    fn next_tick(&self) -> Option<Instant> {
         let plays = self.source.is_some() || self.tail > 0;
         plays.then(|| self.began + FRAME * u32::try_from(self.next).unwrap_or(u32::MAX))
     }
 
     /// Lets time pass without a frame; the source waits.
-    pub(super) fn skip(&mut self, now: Instant) {
+    fn skip(&mut self, now: Instant) {
         self.next = self.next.max(self.slot(now));
     }
 
     /// The next frame that is due by now.
-    pub(super) fn frame(&mut self, now: Instant) -> Option<Frame<'_>> {
+    fn frame(&mut self, now: Instant) -> Option<Frame<'_>> {
         let slot = self.slot(now);
         while self.next <= slot {
             self.next = self.next.max(slot.saturating_sub(CATCH_UP_MAX));
@@ -97,7 +175,7 @@ impl Playing {
     }
 
     /// Whether the source has ended since this was last asked.
-    pub(super) fn take_ended(&mut self) -> bool {
+    fn take_ended(&mut self) -> bool {
         std::mem::take(&mut self.ended)
     }
 

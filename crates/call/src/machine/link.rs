@@ -1,222 +1,359 @@
-//! The SFU's side of a call: token, sockets, connection, and what to do when one of them fails.
+//! One SFU's side of a call: token, sockets, connection, and what to do when one of them fails.
+//!
+//! ```text
+//!            granted          socket open              media path up
+//!   Asking ----------> Opening ----------> Up (joining) -----------> Up (connected)
+//!     ^  | refused       |  ^ refused         | ended                    | ended
+//!     |  '---------------+--|-----------------+--------------------------+
+//!     |                     | ended, and a token is left: at once         |
+//!     |                     '--------------------------------------------'
+//!     '---- pause over ---- Pausing <---- each failure ---- too often: Over
+//! ```
 
-use std::time::{Duration, Instant};
+use std::{collections::BTreeMap, time::Instant};
 
 use phonograph_livekit::{
-    Addresses, Connection, Ended, Event as Said, Output, Recovery as LinkRecovery, Target,
-    TrackConfig, TrackId, Why,
+    Addresses, Connection, Event as Said, Frame, Level, Output, SendError, State as Reached,
+    TrackConfig, TrackId as OwnTrack,
 };
 use phonograph_matrixrtc::{
-    Now, identity,
+    Now, ServiceUrl,
     transport::{Grant, Recovery},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use super::{Action, Machine, Sound};
+use super::{Action, Actions, links::LinkId, retry::Retry};
 use crate::{
-    call::Event,
+    call::Role,
     end::{EndReason, SfuError, TokenError},
 };
 
-/// How long a source waits for somebody to receive us, so that they hear its beginning. The SFU
-/// needs 100 to 200 ms to bring a new track to those who are there.
-const AUDIENCE_WITHIN: Duration = Duration::from_secs(1);
-
-/// The way to the SFU.
+/// A connection to one SFU, or the way there.
 #[derive(Debug)]
-pub(super) enum Link {
-    Idle,
-    Asking,
-    Opening { url: String },
-    Up(Box<Up>),
-    Pausing { until: Instant },
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) service: ServiceUrl,
+    /// Whether it is the one that we publish on; the call cannot do without.
+    pub(super) home: bool,
+    state: State,
+    retry: Retry,
+    /// A grant that was good: its token, as the SFU renewed it, may open the next connection.
+    grant: Option<Grant>,
 }
 
 #[derive(Debug)]
-pub(super) struct Up {
-    pub(super) url: String,
-    pub(super) connection: Connection,
-    pub(super) track: TrackId,
+enum State {
+    Asking,
+    Opening { grant: Grant, renewed: bool },
+    Up(Box<Up>),
+    Pausing { until: Instant },
+    Over,
+}
+
+#[derive(Debug)]
+struct Up {
+    connection: Connection,
+    own: BTreeMap<Role, OwnTrack>,
     /// When the sockets were open.
     opened: Instant,
     /// When the connection wants to be called.
-    pub(super) timeout: Instant,
-    /// Until when a source waits for an audience, once the path is up.
-    pub(super) hold_until: Option<Instant>,
-    /// Whether somebody receives us; that may be known before the path is up, as the SFU tells
-    /// others of a track as soon as it is announced.
-    heard: bool,
+    timeout: Instant,
 }
 
-/// A datagram that came.
+/// What is to be decided elsewhere.
 #[derive(Debug)]
-pub(crate) struct Received<'a> {
-    pub(crate) target: Target,
-    pub(crate) source: std::net::SocketAddr,
-    pub(crate) destination: std::net::SocketAddr,
-    pub(crate) contents: &'a [u8],
+pub(super) enum LinkSaid {
+    Event(Said),
+    Frame(Frame),
 }
 
-impl Machine {
+/// What came of a failure.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It is being tried again.
+    Again,
+    /// It is over for good.
+    Over(EndReason),
+}
+
+impl Link {
+    /// A link that asks for its token.
+    pub(super) fn new(
+        id: LinkId,
+        (service, home): (ServiceUrl, bool),
+        seed: u64,
+        actions: &mut Actions,
+    ) -> Self {
+        actions.push_back(Action::Ask(id, service.clone()));
+        Self { id, service, home, state: State::Asking, retry: Retry::new(seed), grant: None }
+    }
+
     /// Takes over what the token service said.
-    pub(crate) fn handle_grant(&mut self, answer: Result<Grant, TokenError>, now: Now) {
-        if !matches!(self.link, Link::Asking) {
-            return;
+    pub(super) fn handle_grant(
+        &mut self,
+        answer: Result<Grant, TokenError>,
+        actions: &mut Actions,
+        now: Now,
+    ) -> Verdict {
+        if !matches!(self.state, State::Asking) {
+            return Verdict::Again;
         }
         match answer {
             Ok(grant) => {
-                if grant.identity != identity::plain(&self.me) {
-                    warn!(identity = %grant.identity, "the token service names us otherwise");
-                }
                 self.retry.granted();
-                self.link = Link::Opening { url: grant.url.clone() };
-                self.actions.push_back(Action::Open(grant));
+                self.grant = None;
+                self.open(grant, false, actions);
+                Verdict::Again
             }
             Err(error) => match error.recovery() {
-                Recovery::NewOpenIdToken if self.retry.may_renew() => self.ask(),
+                Recovery::NewOpenIdToken if self.retry.may_renew() => {
+                    self.ask(actions);
+                    Verdict::Again
+                }
                 Recovery::Later => self.again(EndReason::TokenService(error), now),
                 Recovery::NewOpenIdToken | Recovery::GiveUp => {
-                    self.end(EndReason::TokenService(error), now);
+                    self.over(EndReason::TokenService(error))
                 }
             },
         }
     }
 
-    /// Takes over that the sockets are open.
-    pub(crate) fn handle_open(&mut self, addresses: Addresses, now: Now) {
-        let Link::Opening { url } = std::mem::replace(&mut self.link, Link::Idle) else {
-            self.actions.push_back(Action::Close);
+    /// Takes over that the sockets are open, and publishes what there is to publish.
+    pub(super) fn handle_open(
+        &mut self,
+        addresses: Addresses,
+        own: &[(Role, TrackConfig)],
+        now: Now,
+    ) {
+        let State::Opening { grant, .. } = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
-        let config = phonograph_livekit::Config { addresses };
-        let mut connection = Connection::new(&config, now.instant);
-        let track = connection.publish(TrackConfig {
-            name: "music".to_owned(),
-            encrypted: self.encrypted,
-            stereo: true,
-            muted: self.sound != Sound::Playing,
-        });
-        let track = track.expect("a new connection takes its first track");
+        self.grant = Some(grant);
+        let config = phonograph_livekit::Config { addresses, seed: self.retry.seed() };
+        let connection = Connection::new(&config, now.instant);
         let opened = now.instant;
-        let up =
-            Up { url, connection, track, opened, timeout: opened, hold_until: None, heard: false };
-        self.link = Link::Up(Box::new(up));
-        self.drain_link(now);
+        let up = Up { connection, own: BTreeMap::new(), opened, timeout: opened };
+        self.state = State::Up(Box::new(up));
+        for (role, track) in own {
+            self.publish(*role, track.clone(), now);
+        }
     }
 
     /// Takes over that the sockets could not be opened.
-    pub(crate) fn handle_open_failure(&mut self, why: SfuError, now: Now) {
-        let Link::Opening { url } = std::mem::replace(&mut self.link, Link::Idle) else { return };
-        self.again(EndReason::Sfu { url, why }, now);
-    }
-
-    /// Takes a message from the SFU.
-    pub(crate) fn handle_signal(&mut self, message: &[u8], now: Now) {
-        if let Link::Up(up) = &mut self.link {
-            up.connection.handle_signal(message, now.instant);
-            self.drain_link(now);
+    pub(super) fn handle_open_failure(
+        &mut self,
+        why: SfuError,
+        actions: &mut Actions,
+        now: Now,
+    ) -> Verdict {
+        let State::Opening { grant, renewed } = std::mem::replace(&mut self.state, State::Over)
+        else {
+            return Verdict::Again;
+        };
+        self.grant = None;
+        if renewed {
+            // The old token, or the room that it is for, may be no more.
+            self.ask(actions);
+            return Verdict::Again;
         }
+        self.again(EndReason::Sfu { url: grant.url, why }, now)
     }
 
-    /// Takes over that the WebSocket has ended.
-    pub(crate) fn handle_signal_end(&mut self, now: Now) {
-        if let Link::Up(up) = &mut self.link {
-            up.connection.handle_signal_end();
-            self.drain_link(now);
+    /// Takes over that the connection ended, and tries again if that makes sense.
+    pub(super) fn handle_end(
+        &mut self,
+        reason: impl FnOnce(String) -> EndReason,
+        rejoin: bool,
+        actions: &mut Actions,
+        now: Now,
+    ) -> Verdict {
+        let State::Up(up) = std::mem::replace(&mut self.state, State::Over) else {
+            return Verdict::Again;
+        };
+        actions.push_back(Action::Close(self.id));
+        let url = self.grant.as_ref().map(|grant| grant.url.clone()).unwrap_or_default();
+        if !rejoin {
+            return self.over(reason(url));
         }
-    }
-
-    /// Takes a datagram.
-    pub(crate) fn handle_datagram(&mut self, datagram: &Received<'_>, now: Now) {
-        if let Link::Up(up) = &mut self.link {
-            let path = (datagram.source, datagram.destination);
-            let (target, contents) = (datagram.target, datagram.contents);
-            up.connection.handle_datagram(target, path, contents, now.instant);
-            self.drain_link(now);
-        }
-    }
-
-    pub(super) fn ask(&mut self) {
-        self.link = Link::Asking;
-        self.actions.push_back(Action::Ask);
-    }
-
-    /// Tries again after a pause, or ends the call if that was too often.
-    pub(super) fn again(&mut self, reason: EndReason, now: Now) {
-        match self.retry.pause() {
-            Some(pause) => {
-                info!(error = %crate::end::chain(&reason), ?pause, "trying again to connect");
-                self.link = Link::Pausing { until: now.instant + pause };
+        let token = up.connection.token().map(str::to_owned);
+        let was_up = self.retry.was_up();
+        match self.grant.take().filter(|_| was_up) {
+            // A token that the SFU renewed spares the way over homeserver and token service.
+            Some(grant) if self.retry.is_first() => {
+                self.retry.fail();
+                let grant = renewed(grant, token);
+                self.open(grant, true, actions);
+                Verdict::Again
             }
-            None => self.end(reason, now),
+            _ => self.again(reason(url), now),
         }
     }
 
-    pub(super) fn drain_link(&mut self, now: Now) {
-        loop {
-            let Link::Up(up) = &mut self.link else { return };
-            match up.connection.poll_output() {
-                Output::Signal(message) => self.actions.push_back(Action::Signal(message)),
-                Output::Datagram(datagram) => self.actions.push_back(Action::Datagram(datagram)),
-                Output::Event(event) => self.handle_link_event(event, now),
-                Output::Timeout(at) => {
-                    up.timeout = at;
-                    return;
-                }
-                Output::Done => return,
-            }
+    /// Ends it: says goodbye where somebody can hear it.
+    pub(super) fn leave(&mut self, actions: &mut Actions, now: Now) {
+        if let State::Up(up) = &mut self.state {
+            up.connection.leave(now.instant);
+            while self.poll(actions).is_some() {}
+            actions.push_back(Action::Close(self.id));
+        }
+        self.state = State::Over;
+    }
+
+    /// Runs something on the connection, if there is one.
+    pub(super) fn with<T>(&mut self, run: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        match &mut self.state {
+            State::Up(up) => Some(run(&mut up.connection)),
+            State::Asking | State::Opening { .. } | State::Pausing { .. } | State::Over => None,
         }
     }
 
-    fn handle_link_event(&mut self, event: Said, now: Now) {
-        match event {
-            Said::Joined { identity } => debug!(identity, "joined the SFU"),
-            Said::Published(_) => debug!("the SFU took our track"),
-            Said::Connected => {
-                let Link::Up(up) = &mut self.link else { return };
-                up.hold_until = (!up.heard).then(|| now.instant + AUDIENCE_WITHIN);
-                let took_ms = now.instant.duration_since(up.opened).as_secs_f64() * 1000.0;
-                debug!(step = "connect the media path", took_ms, "done");
-                self.retry.succeed();
-                if self.announced {
-                    self.emit(Event::Connected(true));
-                }
-                self.announce();
-            }
-            Said::Subscribed(_) => {
-                let Link::Up(up) = &mut self.link else { return };
-                up.heard = true;
-                up.hold_until = None;
-                self.emit(Event::Heard);
-            }
-            Said::Muted { muted, .. } => info!(muted, "a moderator changed our microphone"),
-            Said::Refused(_) => {
-                let Link::Up(up) = &self.link else { return };
-                let url = up.url.clone();
-                self.end(EndReason::Sfu { url, why: SfuError::MayNotPublish }, now);
-            }
-            Said::Ended(ended) => self.handle_link_end(ended, now),
-            other => debug!(?other, "nothing to do"),
+    /// Whether sockets that were opened for it are still wanted.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening { .. })
+    }
+
+    /// Whether frames can be sent.
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(&self.state, State::Up(up) if up.connection.state() == Reached::Connected)
+    }
+
+    /// Takes over that the media path is up; how long that took.
+    pub(super) fn handle_connected(&mut self, now: Now) {
+        self.retry.succeed();
+        if let State::Up(up) = &self.state {
+            let took_ms = now.instant.duration_since(up.opened).as_secs_f64() * 1000.0;
+            debug!(service = %self.service, step = "connect the media path", took_ms, "done");
         }
     }
 
-    fn handle_link_end(&mut self, Ended { why, recovery }: Ended, now: Now) {
-        let Link::Up(up) = std::mem::replace(&mut self.link, Link::Idle) else { return };
-        self.actions.push_back(Action::Close);
-        if self.ending.is_some() {
+    /// Announces a track of ours, or announces it anew.
+    pub(super) fn publish(&mut self, role: Role, track: TrackConfig, now: Now) {
+        let State::Up(up) = &mut self.state else { return };
+        if up.own.contains_key(&role) {
             return;
         }
-        if self.announced {
-            self.emit(Event::Connected(false));
+        match up.connection.publish(track, now.instant) {
+            Ok(id) => _ = up.own.insert(role, id),
+            Err(error) => info!(%error, ?role, "a track cannot be published"),
         }
-        let reason = match why {
-            Why::DuplicateIdentity => EndReason::DuplicateIdentity,
-            Why::Removed => EndReason::Removed,
-            why => EndReason::Sfu { url: up.url, why: why.into() },
-        };
-        match recovery {
-            LinkRecovery::Rejoin => self.again(reason, now),
-            LinkRecovery::GiveUp => self.end(reason, now),
+    }
+
+    /// Takes a track of ours back.
+    pub(super) fn unpublish(&mut self, role: Role, now: Now) {
+        let State::Up(up) = &mut self.state else { return };
+        if let Some(id) = up.own.remove(&role) {
+            up.connection.unpublish(id, now.instant);
         }
+    }
+
+    /// Shows a track of ours as muted, or not.
+    pub(super) fn set_muted(&mut self, role: Role, muted: bool) {
+        let State::Up(up) = &mut self.state else { return };
+        if let Some(id) = up.own.get(&role) {
+            up.connection.set_muted(*id, muted);
+        }
+    }
+
+    /// Under which role a track of ours is published.
+    pub(super) fn role_of(&self, track: OwnTrack) -> Option<Role> {
+        let State::Up(up) = &self.state else { return None };
+        up.own.iter().find(|(_, id)| **id == track).map(|(role, _)| *role)
+    }
+
+    /// Sends a frame of ours, sealed where the call is encrypted.
+    pub(super) fn send(&mut self, role: Role, frame: &[u8], units: u64, level: Level, now: Now) {
+        let State::Up(up) = &mut self.state else { return };
+        let Some(id) = up.own.get(&role) else { return };
+        match up.connection.send_frame(*id, frame, units, level, now.instant) {
+            Ok(()) | Err(SendError::NotConnected) => {}
+            Err(error) => debug!(%error, "a frame was not sent"),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, actions: &mut Actions, now: Now) {
+        match &mut self.state {
+            State::Up(up) if up.timeout <= now.instant => up.connection.handle_timeout(now.instant),
+            State::Pausing { until } if *until <= now.instant => self.ask(actions),
+            State::Up(_)
+            | State::Pausing { .. }
+            | State::Asking
+            | State::Opening { .. }
+            | State::Over => {}
+        }
+    }
+
+    /// When [`Link::handle_timeout`] wants to be called.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Up(up) => Some(up.timeout),
+            State::Pausing { until } => Some(*until),
+            State::Asking | State::Opening { .. } | State::Over => None,
+        }
+    }
+
+    /// Carries out what the connection wants, up to the next thing that is to be decided elsewhere.
+    pub(super) fn poll(&mut self, actions: &mut Actions) -> Option<LinkSaid> {
+        let (id, State::Up(up)) = (self.id, &mut self.state) else { return None };
+        loop {
+            actions.push_back(match up.connection.poll_output() {
+                Output::Signal(message) => Action::Signal(id, message),
+                Output::Datagram(datagram) => Action::Datagram(id, datagram),
+                Output::DialTcp { target, destination } => Action::DialTcp(id, target, destination),
+                Output::Reopen(resume) => {
+                    let grant = self.grant.clone()?;
+                    let token = up.connection.token().map(str::to_owned);
+                    Action::Reopen(id, renewed(grant, token), resume)
+                }
+                Output::Event(event) => return Some(LinkSaid::Event(event)),
+                Output::Frame(frame) => return Some(LinkSaid::Frame(frame)),
+                Output::Timeout(at) => {
+                    up.timeout = at;
+                    return None;
+                }
+                Output::Done => return None,
+                // The enum belongs to another crate and is open.
+                other => {
+                    debug!(?other, "nothing to do");
+                    continue;
+                }
+            });
+        }
+    }
+
+    fn ask(&mut self, actions: &mut Actions) {
+        self.state = State::Asking;
+        actions.push_back(Action::Ask(self.id, self.service.clone()));
+    }
+
+    fn open(&mut self, grant: Grant, renewed: bool, actions: &mut Actions) {
+        actions.push_back(Action::Open(self.id, grant.clone()));
+        self.state = State::Opening { grant, renewed };
+    }
+
+    /// Tries again after a pause, unless that was too often.
+    fn again(&mut self, reason: EndReason, now: Now) -> Verdict {
+        match self.retry.pause(!self.home) {
+            Some(pause) => {
+                let error = crate::end::chain(&reason);
+                info!(service = %self.service, error, ?pause, "trying again to connect");
+                self.state = State::Pausing { until: now.instant + pause };
+                Verdict::Again
+            }
+            None => self.over(reason),
+        }
+    }
+
+    fn over(&mut self, reason: EndReason) -> Verdict {
+        self.state = State::Over;
+        Verdict::Over(reason)
+    }
+}
+
+/// The grant with the token that the SFU sent last, if it sent one.
+fn renewed(grant: Grant, token: Option<String>) -> Grant {
+    match token {
+        Some(token) => Grant { token, ..grant },
+        None => grant,
     }
 }

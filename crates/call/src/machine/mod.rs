@@ -1,58 +1,67 @@
-//! What a call decides: where what Matrix says and what the SFU says meet.
+//! What a call decides: where what Matrix says and what the SFUs say meet.
 //!
 //! ```text
-//!          join                 granted           socket open          path up, member
-//!   Idle ------> Asking (token) ------> Opening ----------> Up (joining) ----------> in
-//!                  ^   | refused           | refused          | ended                 | ended
-//!                  |   '-------------------+------------------+-----------------------'
-//!                  |  pause over           v
-//!                  '------------------ Pausing --- too often ---> leave Matrix --> Ended
+//!   Matrix: Session (membership, roster, keys) --- Events --.       .--> Sending (mute, sealing)
+//!                                                           v       |
+//!                                                        Machine ---+--> Hearing (whose, decryption)
+//!                                                           ^       |
+//!   SFUs:   Links, a Link each (token, connection) -- Said -'       '--> Actions, for the driver
 //! ```
 //!
-//! Our membership goes its own way beside this ([`Session`]): both begin at once, and a lost SFU
-//! costs no membership. It is pure; the driver carries out its [`Action`]s and hands in what comes
-//! of them.
+//! Our membership goes its own way beside the connections: both begin at once, and a lost SFU costs
+//! no membership. It is pure; the driver carries out its [`Action`]s and hands in what comes of them.
 
+mod events;
+mod hearing;
 mod link;
+mod links;
+
 mod retry;
+mod sending;
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use phonograph_frame::{
-    Codec,
-    crypto::{NonceSeed, Sealer},
-};
-use phonograph_livekit::{Datagram, Level, SendError, State as LinkState};
+use phonograph_frame::crypto::{FrameKey, KeyIndex, NonceSeed};
+use phonograph_livekit::{Addresses, Datagram, Level, Received, Resume, Target};
 use phonograph_matrixrtc::{
-    Intent, KeyMessage, Member, Now, Request, RequestError, RequestId, Response, RoomId,
-    ServiceUrl, Session,
-    membership::{self, Failure},
+    KeyMessage, Member, Now, Request, RequestError, RequestId, Response, ServiceUrl, Session,
+    membership,
     session::{self, Encryption},
     transport::Grant,
 };
-use tracing::{debug, warn};
+use tracing::debug;
 
-pub(crate) use self::link::Received;
-use self::{link::Link, retry::Retry};
+pub(crate) use self::links::LinkId;
+use self::{
+    hearing::{Hearing, Secrecy},
+    link::Verdict,
+    links::Links,
+    sending::Sending,
+};
 use crate::{
-    call::Event,
-    end::EndReason,
+    call::{Config, Event, Role},
+    end::{EndReason, SfuError, TokenError},
     matrix::{Power, RoomState},
+    track::{Heard, TrackId},
 };
 
-/// How long a track may be silent before it is shown as muted.
-const MUTE_AFTER: Duration = Duration::from_secs(2);
+/// How long a source waits for somebody to receive us, so that they hear its beginning. The SFU
+/// needs 100 to 200 ms to bring a new track to those who are there.
+const AUDIENCE_WITHIN: Duration = Duration::from_secs(1);
+
 /// What a machine needs to begin.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) me: Member,
-    pub(crate) room: RoomId,
+    pub(crate) config: Config,
     pub(crate) state: RoomState,
     pub(crate) service: ServiceUrl,
-    pub(crate) last_key_index: Option<u8>,
+    /// The key that the configured password gives.
+    pub(crate) shared_key: Option<FrameKey>,
     pub(crate) seed: Seed,
 }
 
@@ -73,23 +82,33 @@ impl std::fmt::Debug for Seed {
 /// What is to be done, in this order.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Have Matrix do this.
+    /// Have Matrix, or the token service, do this.
     Request(RequestId, Request),
-    /// Ask the token service, with a new OpenID token.
-    Ask,
+    /// Ask that token service, with a new OpenID token.
+    Ask(LinkId, ServiceUrl),
     /// Open a WebSocket and UDP sockets.
-    Open(Grant),
+    Open(LinkId, Grant),
+    /// Open another WebSocket in the place of the one that is there.
+    Reopen(LinkId, Grant, Resume),
+    /// Open a TCP connection for media.
+    DialTcp(LinkId, Target, SocketAddr),
     /// Send over the WebSocket.
-    Signal(Vec<u8>),
-    /// Send over UDP.
-    Datagram(Datagram),
+    Signal(LinkId, Vec<u8>),
+    /// Send over UDP or TCP.
+    Datagram(LinkId, Datagram),
     /// Close the sockets once all is sent.
-    Close,
+    Close(LinkId),
+    /// Hand this to whoever subscribed to the track.
+    Deliver(TrackId, Heard),
+    /// Nothing comes of that track any more.
+    EndTrack(TrackId),
     /// Tell the application.
     Event(Event),
     /// The call is over.
     End(EndReason),
 }
+
+type Actions = VecDeque<Action>;
 
 /// Whether others see us in the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,66 +120,83 @@ enum Standing {
     ProbablyLeft,
 }
 
-/// Whether something plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sound {
-    Playing,
-    /// Nothing; others see us as muted from that time on, or already.
-    Silent {
-        mute_at: Option<Instant>,
-    },
-}
-
 /// One call's decisions.
 #[derive(Debug)]
 pub(crate) struct Machine {
     me: Member,
+    /// Our own transport.
     service: ServiceUrl,
+    listens: bool,
     power: Power,
     session: Session,
-    encrypted: bool,
-    sealer: Sealer,
-    sealed: Vec<u8>,
-    link: Link,
-    retry: Retry,
+    secrecy: Secrecy,
+    links: Links,
+    sending: Sending,
+    hearing: Hearing,
     standing: Standing,
     /// Whether the application was told that we are in.
     announced: bool,
+    /// Whether the application was told that the media path is lost.
+    interrupted: bool,
     others: usize,
-    sound: Sound,
+    /// Whether the roster may be another than the connections and tracks were made for.
+    roster_changed: bool,
+    /// Until when a source waits for an audience, once the path is up.
+    hold_until: Option<Instant>,
+    /// Whether somebody receives us; that may be known before the path is up, as the SFU tells others
+    /// of a track as soon as it is announced.
+    heard: bool,
     ending: Option<EndReason>,
-    actions: VecDeque<Action>,
+    actions: Actions,
 }
 
 impl Machine {
     /// A call that we are not in yet.
     pub(crate) fn new(setup: Setup, now: Now) -> Self {
-        let Setup { me, room, state, service, last_key_index, seed } = setup;
-        let encrypted = state.encrypted;
+        let Setup { me, config, state, service, shared_key, seed } = setup;
+        let (secrecy, encryption) = match shared_key {
+            Some(key) => (Secrecy::Shared(key), Encryption::SharedPassword),
+            None if state.encrypted => (Secrecy::PerParticipant, Encryption::PerParticipant),
+            None => (Secrecy::Clear, Encryption::None),
+        };
         let membership = membership::Config {
             me: me.clone(),
-            room,
+            room: config.room.clone(),
             room_version: state.version.clone(),
-            intent: Intent::Audio,
+            intent: config.intent,
+            selection: config.selection,
+            delegate: config.delegate_leave,
         };
-        let encryption = if encrypted { Encryption::PerParticipant } else { Encryption::None };
-        let config = session::Config { membership, encryption, last_key_index, seed: seed.session };
+        let session = session::Config {
+            membership,
+            encryption,
+            signed_devices_only: config.signed_devices_only,
+            saved: config.saved,
+            seed: seed.session,
+        };
+        let mut sending = Sending::new(secrecy.is_encrypted(), NonceSeed::new(seed.nonce));
+        if let Secrecy::Shared(key) = &secrecy {
+            sending.set_key(KeyIndex::new(0), key.clone());
+        }
         let mut this = Self {
             me,
             service,
+            listens: config.listens,
             power: state.power,
-            session: Session::new(config),
-            encrypted,
-            sealer: Sealer::new(NonceSeed::new(seed.nonce)),
-            sealed: Vec::new(),
-            link: Link::Idle,
-            retry: Retry::new(seed.jitter),
+            session: Session::new(session),
+            hearing: Hearing::new(secrecy.clone()),
+            secrecy,
+            links: Links::new(seed.jitter),
+            sending,
             standing: Standing::Out,
             announced: false,
+            interrupted: false,
             others: 0,
-            sound: Sound::Silent { mute_at: None },
+            roster_changed: false,
+            hold_until: None,
+            heard: false,
             ending: None,
-            actions: VecDeque::new(),
+            actions: Actions::new(),
         };
         this.handle_room_state(state, now);
         this
@@ -169,11 +205,11 @@ impl Machine {
     /// Becomes a member and connects to the SFU, both at once.
     pub(crate) fn join(&mut self, now: Now) {
         self.session.join(self.service.clone(), now);
-        self.ask();
-        self.drain_session(now);
+        self.roster_changed = true;
+        self.settle(now);
     }
 
-    /// Leaves, both Matrix and the SFU; [`Action::End`] follows when others can see it.
+    /// Leaves, both Matrix and the SFUs; [`Action::End`] follows when others can see it.
     pub(crate) fn leave(&mut self, now: Now) {
         self.end(EndReason::Left, now);
     }
@@ -181,26 +217,21 @@ impl Machine {
     /// Takes over the room's state.
     pub(crate) fn handle_room_state(&mut self, state: RoomState, now: Now) {
         self.power = state.power;
-        if state.encrypted && !self.encrypted {
+        if state.encrypted && !self.secrecy.is_encrypted() {
             return self.end(EndReason::NowEncrypted, now);
         }
         self.session.handle_roster(state.memberships, state.joined, now);
-        self.drain_session(now);
-        let me = &self.me;
-        let others = self.session.roster().others(me).count();
-        if others != self.others {
-            self.others = others;
-            self.emit(Event::Others(others));
-        }
+        self.roster_changed = true;
+        self.settle(now);
     }
 
     /// Takes over somebody's media key.
     pub(crate) fn handle_media_key(&mut self, message: &KeyMessage, now: Now) {
         self.session.handle_media_key(message, now);
-        self.drain_session(now);
+        self.settle(now);
     }
 
-    /// Takes over what came of a request to Matrix.
+    /// Takes over what came of a request.
     pub(crate) fn handle_response(
         &mut self,
         id: RequestId,
@@ -208,73 +239,154 @@ impl Machine {
         now: Now,
     ) {
         self.session.handle_response(id, answer, now);
-        self.drain_session(now);
+        self.settle(now);
+    }
+
+    /// Takes over what a token service said.
+    pub(crate) fn handle_grant(&mut self, id: LinkId, answer: Result<Grant, TokenError>, now: Now) {
+        let verdict =
+            self.links.get_mut(id).map(|link| link.handle_grant(answer, &mut self.actions, now));
+        self.judge(id, verdict, now);
+    }
+
+    /// Takes over that the sockets are open.
+    pub(crate) fn handle_open(&mut self, id: LinkId, addresses: Addresses, now: Now) {
+        let Some(link) = self.links.get_mut(id).filter(|link| link.is_opening()) else {
+            return self.actions.push_back(Action::Close(id));
+        };
+        let own = if link.home { self.sending.tracks() } else { Vec::new() };
+        link.handle_open(addresses, &own, now);
+        self.drain_link(id, now);
+    }
+
+    /// Takes over that the sockets could not be opened.
+    pub(crate) fn handle_open_failure(&mut self, id: LinkId, why: SfuError, now: Now) {
+        let link = self.links.get_mut(id);
+        let verdict = link.map(|link| link.handle_open_failure(why, &mut self.actions, now));
+        self.judge(id, verdict, now);
+    }
+
+    /// Takes over whether the WebSocket that was to take the place of another is open.
+    pub(crate) fn handle_reopen(&mut self, id: LinkId, opened: Result<(), SfuError>, now: Now) {
+        let status = match &opened {
+            Err(SfuError::Refused(status)) => Some(*status),
+            Ok(()) | Err(_) => None,
+        };
+        self.on_link(id, now, |connection| match opened {
+            Ok(()) => connection.handle_reopened(now.instant),
+            Err(_) => connection.handle_reopen_failure(status, now.instant),
+        });
+    }
+
+    /// Takes a message from an SFU.
+    pub(crate) fn handle_signal(&mut self, id: LinkId, message: &[u8], now: Now) {
+        self.on_link(id, now, |connection| connection.handle_signal(message, now.instant));
+    }
+
+    /// Takes over that the WebSocket has ended.
+    pub(crate) fn handle_signal_end(&mut self, id: LinkId, now: Now) {
+        self.on_link(id, now, |connection| connection.handle_signal_end(now.instant));
+    }
+
+    /// Takes a datagram.
+    pub(crate) fn handle_datagram(&mut self, id: LinkId, datagram: &Received<'_>, now: Now) {
+        self.on_link(id, now, |connection| connection.handle_datagram(datagram, now.instant));
+    }
+
+    /// Takes over what came of dialling: our own address, or nothing.
+    pub(crate) fn handle_tcp(
+        &mut self,
+        id: LinkId,
+        (target, local, destination): (Target, Option<SocketAddr>, SocketAddr),
+        now: Now,
+    ) {
+        self.on_link(id, now, |connection| match local {
+            Some(local) => connection.handle_tcp_open(target, local, destination, now.instant),
+            None => connection.handle_tcp_end(target, destination, now.instant),
+        });
     }
 
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: Now) {
         if self.session.poll_timeout(now).is_some_and(|at| at <= now.instant) {
             self.session.handle_timeout(now);
-            self.drain_session(now);
+            self.settle(now);
         }
-        match &mut self.link {
-            Link::Up(up) if up.timeout <= now.instant => {
-                up.connection.handle_timeout(now.instant);
-                self.drain_link(now);
+        for id in self.links.ids() {
+            if let Some(link) = self.links.get_mut(id)
+                && link.poll_timeout().is_some_and(|at| at <= now.instant)
+            {
+                link.handle_timeout(&mut self.actions, now);
+                self.drain_link(id, now);
             }
-            Link::Pausing { until } if *until <= now.instant => self.ask(),
-            Link::Up(_)
-            | Link::Pausing { .. }
-            | Link::Idle
-            | Link::Asking
-            | Link::Opening { .. } => {}
         }
-        if self.mute_at().is_some_and(|at| at <= now.instant) {
-            self.sound = Sound::Silent { mute_at: None };
-            self.set_muted(true, now);
+        while let Some(role) = self.sending.take_due(now.instant) {
+            self.set_muted(role, true, now);
+        }
+        if self.hearing.poll_timeout().is_some_and(|at| at <= now.instant) {
+            self.hearing.handle_timeout(now.instant);
+            self.drain_hearing(now);
         }
     }
 
-    /// Takes over whether something plays: others see us muted when nothing has for a while.
-    pub(crate) fn set_playing(&mut self, playing: bool, now: Now) {
-        if playing {
-            self.sound = Sound::Playing;
-            self.set_muted(false, now);
-        } else if self.sound == Sound::Playing {
-            self.sound = Sound::Silent { mute_at: Some(now.instant + MUTE_AFTER) };
+    /// Takes over whether something plays under that role; its track is announced if it is new, and
+    /// others see it muted when nothing has played for a while.
+    pub(crate) fn set_playing(&mut self, role: Role, playing: bool, now: Now) {
+        let is_new = self.sending.set_playing(role, playing, now.instant);
+        if is_new {
+            let track = self.sending.track(role);
+            self.on_home(now, |link| link.publish(role, track, now));
+        } else if playing {
+            self.set_muted(role, false, now);
         }
+    }
+
+    /// Takes a role's track back.
+    pub(crate) fn unpublish(&mut self, role: Role, now: Now) {
+        self.sending.remove(role);
+        self.on_home(now, |link| link.unpublish(role, now));
     }
 
     /// Whether a frame given now is sent: the path is up, we are a member, the key is there where
     /// one is needed, and somebody listens or had time to.
     pub(crate) fn may_send(&self, now: Now) -> bool {
-        let keyed = !self.encrypted || self.sealer.key_index().is_some();
-        let Link::Up(up) = &self.link else { return false };
-        let connected = up.connection.state() == LinkState::Connected;
-        let held = up.hold_until.is_some_and(|until| now.instant < until) && self.others > 0;
-        keyed && connected && self.standing == Standing::Member && !held
+        let connected = self.links.home().is_some_and(link::Link::is_connected);
+        let held = self.hold_until.is_some_and(|until| now.instant < until) && self.others > 0;
+        self.sending.is_keyed() && connected && self.standing == Standing::Member && !held
     }
 
-    /// Seals a frame where the room is encrypted, and sends it. It is lost if it cannot be sent.
-    pub(crate) fn send(&mut self, frame: &[u8], units: u64, level: Level, now: Now) {
+    /// Seals a frame where the call is encrypted, and sends it. It is lost if it cannot be sent.
+    pub(crate) fn send(&mut self, role: Role, frame: &[u8], units: u64, level: Level, now: Now) {
         if !self.may_send(now) {
             return;
         }
-        let frame = if self.encrypted {
-            if let Err(error) = self.sealer.seal(Codec::Opus, frame, &mut self.sealed) {
-                debug!(%error, "a frame was not sealed");
-                return;
-            }
-            self.sealed.as_slice()
-        } else {
-            frame
-        };
-        let Link::Up(up) = &mut self.link else { return };
-        match up.connection.send_frame(up.track, frame, units, level, now.instant) {
-            Ok(()) | Err(SendError::NotConnected) => {}
-            Err(error) => debug!(%error, "a frame was not sent"),
+        let Some(link) = self.links.home_mut() else { return };
+        let Some(frame) = self.sending.seal(frame) else { return };
+        link.send(role, frame, units, level, now);
+        let id = link.id;
+        self.drain_link(id, now);
+    }
+
+    /// Begins to receive a track.
+    pub(crate) fn subscribe(&mut self, id: &TrackId, now: Now) {
+        if !self.hearing.subscribe(id) {
+            self.actions.push_back(Action::EndTrack(id.clone()));
         }
-        self.drain_link(now);
+        self.drain_hearing(now);
+    }
+
+    /// Ends to receive a track.
+    pub(crate) fn unsubscribe(&mut self, id: &TrackId, now: Now) {
+        self.hearing.unsubscribe(id);
+        self.drain_hearing(now);
+    }
+
+    /// Asks a track's publisher for a whole picture.
+    pub(crate) fn request_key_frame(&mut self, id: &TrackId, now: Now) {
+        let sid = id.sid.clone();
+        self.on_link(LinkId(id.link), now, |connection| {
+            connection.request_key_frame(&sid, now.instant);
+        });
     }
 
     /// What is to be done; to be drained after each input.
@@ -284,15 +396,15 @@ impl Machine {
 
     /// When [`Machine::handle_timeout`] wants to be called.
     pub(crate) fn poll_timeout(&self, now: Now) -> Option<Instant> {
-        let link = match &self.link {
-            Link::Up(up) => {
-                let hold = up.hold_until.filter(|until| *until > now.instant);
-                Some(hold.map_or(up.timeout, |until| up.timeout.min(until)))
-            }
-            Link::Pausing { until } => Some(*until),
-            Link::Idle | Link::Asking | Link::Opening { .. } => None,
-        };
-        [self.session.poll_timeout(now), link, self.mute_at()].into_iter().flatten().min()
+        let hold = self.hold_until.filter(|until| *until > now.instant);
+        let own = [
+            self.session.poll_timeout(now),
+            self.links.poll_timeout(),
+            self.sending.poll_timeout(),
+            self.hearing.poll_timeout(),
+            hold,
+        ];
+        own.into_iter().flatten().min()
     }
 
     /// Whether the call is being left, for whatever reason.
@@ -307,7 +419,7 @@ impl Machine {
 
     /// The token service that we publish by.
     pub(crate) fn service(&self) -> &ServiceUrl {
-        &self.service
+        self.session.transports().publish.as_ref().unwrap_or(&self.service)
     }
 
     /// Leaves both sides; the reason is given when Matrix is left.
@@ -316,94 +428,51 @@ impl Machine {
             return;
         }
         self.ending = Some(reason);
-        if let Link::Up(up) = &mut self.link {
-            up.connection.leave(now.instant);
-            self.drain_link(now);
+        for id in self.links.ids() {
+            self.hearing.handle_link_end(id);
         }
-        self.link = Link::Idle;
+        self.links.leave(&mut self.actions, now);
+        self.drain_hearing(now);
         self.session.leave(now);
-        self.drain_session(now);
+        self.settle(now);
     }
 
-    fn mute_at(&self) -> Option<Instant> {
-        match self.sound {
-            Sound::Playing => None,
-            Sound::Silent { mute_at } => mute_at,
-        }
-    }
-
-    fn set_muted(&mut self, muted: bool, now: Now) {
-        if let Link::Up(up) = &mut self.link {
-            up.connection.set_muted(up.track, muted);
-            self.drain_link(now);
-        }
-    }
-
-    fn drain_session(&mut self, now: Now) {
-        while let Some((id, request)) = self.session.poll_request() {
-            self.actions.push_back(Action::Request(id, request));
-        }
-        while let Some(event) = self.session.poll_event() {
-            self.handle_session_event(event, now);
-        }
-    }
-
-    fn handle_session_event(&mut self, event: session::Event, now: Now) {
-        match event {
-            session::Event::Joined => {
-                self.standing = Standing::Member;
-                self.announce();
+    /// Ends the call if a connection that it cannot do without is over.
+    fn judge(&mut self, id: LinkId, verdict: Option<Verdict>, now: Now) {
+        match verdict {
+            Some(Verdict::Over(reason)) if self.is_home(id) => self.end(reason, now),
+            Some(Verdict::Over(reason)) => {
+                let error = crate::end::chain(&reason);
+                debug!(error, "an SFU of other members cannot be used");
             }
-            session::Event::UseKey { index, key } => {
-                self.sealer.set_key(index, key.derive());
-                self.emit(Event::KeyIndex(index.get()));
-            }
-            session::Event::ProbablyLeft(left) => {
-                warn!(left, "the homeserver has probably ended our membership");
-                self.standing = if left { Standing::ProbablyLeft } else { Standing::Member };
-            }
-            session::Event::Left => self.over(),
-            session::Event::Failed(failure) => {
-                let reason = self.failure(failure);
-                self.standing = Standing::Out;
-                self.end(reason, now);
-            }
-            session::Event::KeyRefused { sender, reason } => {
-                debug!(%sender, %reason, "a media key was not taken");
-            }
-            // Nothing is received, so nobody's keys are needed.
-            session::Event::PeerKey { .. }
-            | session::Event::MemberJoined(_)
-            | session::Event::MemberLeft(_)
-            | session::Event::Visible => {}
-            other => debug!(?other, "nothing to do"),
+            Some(Verdict::Again) | None => {}
         }
     }
 
-    fn failure(&self, failure: Failure) -> EndReason {
-        match failure {
-            Failure::Forbidden => EndReason::NotAllowed { power: self.power },
-            Failure::Removed => EndReason::Removed,
-            Failure::Refused(words) => EndReason::Refused(words),
-            other => EndReason::Refused(other.to_string()),
-        }
+    fn is_home(&self, id: LinkId) -> bool {
+        self.links.get(id).is_some_and(|link| link.home)
     }
 
-    /// Both sides are left.
-    fn over(&mut self) {
-        if let Some(reason) = self.ending.take() {
-            self.actions.push_back(Action::Close);
-            self.actions.push_back(Action::End(reason));
-        }
+    fn set_muted(&mut self, role: Role, muted: bool, now: Now) {
+        self.on_home(now, |link| link.set_muted(role, muted));
     }
 
-    /// Says once that we are in, on both sides.
-    fn announce(&mut self) {
-        let Link::Up(up) = &self.link else { return };
-        let connected = up.connection.state() == LinkState::Connected;
-        if connected && self.standing == Standing::Member && !self.announced {
-            self.announced = true;
-            self.emit(Event::Joined);
+    fn on_home(&mut self, now: Now, run: impl FnOnce(&mut link::Link)) {
+        let Some(link) = self.links.home_mut() else { return };
+        run(link);
+        let id = link.id;
+        self.drain_link(id, now);
+    }
+
+    fn on_link(
+        &mut self,
+        id: LinkId,
+        now: Now,
+        run: impl FnOnce(&mut phonograph_livekit::Connection),
+    ) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        if link.with(run).is_some() {
+            self.drain_link(id, now);
         }
     }
 

@@ -22,14 +22,30 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) fn new(seed: [u8; 32]) -> Self {
-        Self { rng: ChaCha20Rng::from_seed(seed), failures: 0, was_up: false, renewed: false }
+    pub(super) fn new(seed: u64) -> Self {
+        let rng = ChaCha20Rng::seed_from_u64(seed);
+        Self { rng, failures: 0, was_up: false, renewed: false }
     }
 
     /// Takes over that an attempt succeeded.
     pub(super) fn succeed(&mut self) {
         self.failures = 0;
         self.was_up = true;
+    }
+
+    /// Whether the connection stood before.
+    pub(super) const fn was_up(&self) -> bool {
+        self.was_up
+    }
+
+    /// Whether nothing has failed since it last stood.
+    pub(super) const fn is_first(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// Takes over that an attempt failed after which none waits.
+    pub(super) const fn fail(&mut self) {
+        self.failures += 1;
     }
 
     /// Whether an OpenID token that was not believed may be replaced by a new one at once: the first
@@ -43,15 +59,21 @@ impl Retry {
         self.renewed = false;
     }
 
-    /// Takes over that an attempt failed: how long to wait before the next one, if there is one.
-    pub(super) fn pause(&mut self) -> Option<Duration> {
-        self.failures += 1;
+    /// Takes over that an attempt failed: how long to wait before the next one, if there is one. For
+    /// an SFU that only some members publish on there always is: it may be theirs that is not well.
+    pub(super) fn pause(&mut self, endless: bool) -> Option<Duration> {
+        self.failures = self.failures.saturating_add(1);
         let attempts = if self.was_up { ATTEMPTS_LATER } else { ATTEMPTS_FIRST };
-        if self.failures >= attempts {
+        if self.failures >= attempts && !endless {
             return None;
         }
         let millis = PAUSES_MS[(self.failures - 1).min(PAUSES_MS.len() - 1)];
         Some(Duration::from_millis(self.rng.random_range(millis / 2..=millis * 3 / 2)))
+    }
+
+    /// A number for a new connection's own jitter.
+    pub(super) fn seed(&mut self) -> u64 {
+        self.rng.random()
     }
 }
 
@@ -61,12 +83,19 @@ mod tests {
 
     #[test]
     fn a_first_join_gives_up_soon_and_a_lost_call_does_not() {
-        let mut first = Retry::new([1; 32]);
-        assert_eq!(std::iter::from_fn(|| first.pause()).count(), ATTEMPTS_FIRST - 1);
-        let mut later = Retry::new([1; 32]);
+        let mut first = Retry::new(1);
+        assert_eq!(std::iter::from_fn(|| first.pause(false)).count(), ATTEMPTS_FIRST - 1);
+        let mut later = Retry::new(1);
         later.succeed();
-        let pauses: Vec<_> = std::iter::from_fn(|| later.pause()).collect();
+        let pauses: Vec<_> = std::iter::from_fn(|| later.pause(false)).collect();
         assert_eq!(pauses.len(), ATTEMPTS_LATER - 1);
         assert!(pauses[0] >= Duration::from_millis(150) && pauses[0] <= Duration::from_millis(450));
+    }
+
+    #[test]
+    fn somebody_elses_sfu_is_never_given_up() {
+        let mut retry = Retry::new(1);
+        let pauses: Vec<_> = (0..100).map(|_| retry.pause(true).unwrap()).collect();
+        assert!(pauses[99] >= Duration::from_secs(4) && pauses[99] <= Duration::from_secs(12));
     }
 }

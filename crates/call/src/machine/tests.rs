@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use phonograph_matrixrtc::{
-    DelayId, DeviceId, EventId, Identity, RawStateEvent, Timestamp, UserId,
+    DelayId, DeviceId, EventId, Identity, RawStateEvent, RoomId, Timestamp, UserId,
+    roster::Selection,
 };
 use serde_json::json;
 
@@ -11,12 +12,16 @@ use super::*;
 use crate::end::{SfuError, TokenError};
 
 const ME: &str = "@bot:x";
+/// Our own token service, and somebody else's.
+const OURS: &str = "https://t";
+const THEIRS: &str = "https://elsewhere";
 
 struct Bed {
     machine: Machine,
     now: Now,
-    asked: usize,
-    opened: usize,
+    asked: Vec<(LinkId, ServiceUrl)>,
+    opened: Vec<LinkId>,
+    closed: Vec<LinkId>,
     requests: Vec<Request>,
     ended: Option<EndReason>,
     events: Vec<Event>,
@@ -25,7 +30,13 @@ struct Bed {
 }
 
 fn state(encrypted: bool, others: &[&str]) -> RoomState {
-    let membership = |user: &&str| {
+    let others: Vec<_> = others.iter().map(|user| (*user, OURS)).collect();
+    state_on(encrypted, &others)
+}
+
+/// Members, and the token service that each publishes by.
+fn state_on(encrypted: bool, others: &[(&str, &str)]) -> RoomState {
+    let membership = |(user, service): &(&str, &str)| {
         RawStateEvent::from(json!({
             "type": "org.matrix.msc3401.call.member", "sender": user,
             "state_key": format!("_{user}_D_m.call"), "event_id": format!("${user}"),
@@ -34,13 +45,13 @@ fn state(encrypted: bool, others: &[&str]) -> RoomState {
                 "application": "m.call", "call_id": "", "scope": "m.room", "device_id": "D",
                 "expires": 14_400_000, "membershipID": format!("{user}:D"),
                 "focus_active": { "type": "livekit", "focus_selection": "multi_sfu" },
-                "foci_preferred": [{ "type": "livekit", "livekit_service_url": "https://t" }],
+                "foci_preferred": [{ "type": "livekit", "livekit_service_url": service }],
             },
         }))
     };
     RoomState {
         memberships: others.iter().map(membership).collect(),
-        joined: others.iter().map(|user| UserId::from(*user)).collect::<BTreeSet<_>>(),
+        joined: others.iter().map(|(user, _)| UserId::from(*user)).collect::<BTreeSet<_>>(),
         encrypted,
         version: "11".to_owned(),
         power: Power { have: 0, need: 0 },
@@ -54,20 +65,25 @@ impl Bed {
 
     /// At a homeserver that answers so to a membership.
     fn with(state: RoomState, membership: Result<(), RequestError>) -> Self {
+        Self::of(state, membership, Config::new(RoomId::from("!r:x")))
+    }
+
+    fn of(state: RoomState, membership: Result<(), RequestError>, config: Config) -> Self {
         let now = Now { instant: Instant::now(), wall: Timestamp::from_millis(1_000_000) };
         let setup = Setup {
             me: Member { user: UserId::from(ME), device: DeviceId::from("D") },
-            room: RoomId::from("!r:x"),
+            config,
             state,
-            service: ServiceUrl::from("https://t"),
-            last_key_index: None,
+            service: ServiceUrl::from(OURS),
+            shared_key: None,
             seed: Seed { session: [1; 32], nonce: [2; 12], jitter: [3; 32] },
         };
         let mut bed = Self {
             machine: Machine::new(setup, now),
             now,
-            asked: 0,
-            opened: 0,
+            asked: Vec::new(),
+            opened: Vec::new(),
+            closed: Vec::new(),
             requests: Vec::new(),
             ended: None,
             events: Vec::new(),
@@ -87,11 +103,17 @@ impl Bed {
                     self.requests.push(request);
                     self.machine.handle_response(id, answer, self.now);
                 }
-                Action::Ask => self.asked += 1,
-                Action::Open(_) => self.opened += 1,
+                Action::Ask(id, service) => self.asked.push((id, service)),
+                Action::Open(id, _) => self.opened.push(id),
+                Action::Close(id) => self.closed.push(id),
                 Action::Event(event) => self.events.push(event),
                 Action::End(reason) => self.ended = Some(reason),
-                Action::Signal(_) | Action::Datagram(_) | Action::Close => {}
+                Action::Signal(..)
+                | Action::Datagram(..)
+                | Action::Reopen(..)
+                | Action::DialTcp(..)
+                | Action::Deliver(..)
+                | Action::EndTrack(_) => {}
             }
         }
     }
@@ -104,15 +126,26 @@ impl Bed {
                 self.membership.clone().map(|()| Response::Sent(EventId::from("$1")))
             }
             Request::SendKey { .. } => Ok(Response::KeySent { unserved: Vec::new() }),
-            Request::RestartLeave(_) | Request::CancelLeave(_) | Request::SendLeaveNow(_) => {
-                Ok(Response::Done)
-            }
+            Request::RestartLeave(_)
+            | Request::CancelLeave(_)
+            | Request::SendLeaveNow(_)
+            | Request::DelegateLeave { .. } => Ok(Response::Done),
+            Request::ReadMembership { .. } => Err(RequestError::NotFound),
         }
     }
 
     fn grant(&mut self, answer: Result<Grant, TokenError>) {
-        self.machine.handle_grant(answer, self.now);
+        let (id, _) = self.asked.last().expect("it was asked").clone();
+        self.grant_on(id, answer);
+    }
+
+    fn grant_on(&mut self, id: LinkId, answer: Result<Grant, TokenError>) {
+        self.machine.handle_grant(id, answer, self.now);
         self.drain();
+    }
+
+    fn services(&self) -> Vec<&str> {
+        self.asked.iter().map(|(_, service)| service.as_str()).collect()
     }
 
     fn refuse(&mut self, status: u16) {
@@ -145,7 +178,7 @@ impl Bed {
 #[test]
 fn membership_and_token_are_asked_for_at_once() {
     let bed = Bed::new(state(false, &[]));
-    assert_eq!(bed.asked, 1);
+    assert_eq!(bed.services(), [OURS]);
     assert!(bed.requests.iter().any(|request| matches!(request, Request::SendMembership { .. })));
 }
 
@@ -157,7 +190,11 @@ fn in_an_encrypted_room_the_key_goes_to_everybody_there() {
         _ => None,
     });
     assert_eq!(targets.map(|targets| targets[0].user.as_str()), Some("@ann:x"));
-    assert!(bed.events.iter().any(|event| matches!(event, Event::KeyIndex(0))));
+    let index = bed.events.iter().rev().find_map(|event| match event {
+        Event::Saved(saved) => saved.last_key_index,
+        _ => None,
+    });
+    assert_eq!(index, Some(0), "it is to be kept for the next run");
 }
 
 #[test]
@@ -178,7 +215,7 @@ fn a_refusal_of_the_token_service_ends_the_call_after_leaving() {
 fn an_openid_token_that_is_not_believed_is_renewed_once() {
     let mut bed = Bed::new(state(false, &[]));
     bed.refuse(401);
-    assert_eq!((bed.asked, bed.ended.is_some()), (2, false));
+    assert_eq!((bed.asked.len(), bed.ended.is_some()), (2, false));
     bed.refuse(401);
     assert!(matches!(bed.ended, Some(EndReason::TokenService(_))));
 }
@@ -187,7 +224,7 @@ fn an_openid_token_that_is_not_believed_is_renewed_once() {
 fn a_token_service_that_is_not_well_is_asked_three_times() {
     let mut bed = Bed::new(state(false, &[]));
     for asked in 1..=3 {
-        assert_eq!((bed.asked, bed.ended.is_some()), (asked, false));
+        assert_eq!((bed.asked.len(), bed.ended.is_some()), (asked, false));
         bed.refuse(503);
         bed.pass(Duration::from_secs(4));
     }
@@ -199,8 +236,9 @@ fn an_sfu_that_cannot_be_reached_is_tried_three_times_with_new_tokens() {
     let mut bed = Bed::new(state(false, &[]));
     for opened in 1..=3 {
         bed.accept();
-        assert_eq!(bed.opened, opened);
-        bed.machine.handle_open_failure(SfuError::Unreachable("no".to_owned()), bed.now);
+        assert_eq!(bed.opened.len(), opened);
+        let why = SfuError::Unreachable("no".to_owned());
+        bed.machine.handle_open_failure(bed.opened[opened - 1], why, bed.now);
         bed.drain();
         bed.pass(Duration::from_secs(4));
     }
@@ -258,6 +296,49 @@ fn who_comes_and_goes_is_counted() {
 fn nothing_is_sent_before_there_is_a_path() {
     let mut bed = Bed::new(state(true, &[]));
     assert!(!bed.machine.may_send(bed.now));
-    bed.machine.send(&[1], 0, Level::Silent, bed.now);
+    bed.machine.send(Role::Microphone, &[1], 0, Level::Silent, bed.now);
     assert!(bed.machine.poll_action().is_none());
+}
+
+#[test]
+fn every_sfu_that_a_member_publishes_on_is_connected_to_while_it_does() {
+    let mut bed = Bed::new(state_on(false, &[("@ann:x", OURS), ("@bob:y", THEIRS)]));
+    assert_eq!(bed.services(), [OURS, THEIRS]);
+    bed.accept();
+    let theirs = bed.opened[0];
+    bed.machine.handle_open(theirs, Addresses::default(), bed.now);
+    bed.machine.handle_room_state(state_on(false, &[("@ann:x", OURS)]), bed.now);
+    bed.drain();
+    assert_eq!(bed.closed, [theirs]);
+}
+
+#[test]
+fn who_does_not_listen_connects_to_its_own_sfu_only() {
+    let config = Config { listens: false, ..Config::new(RoomId::from("!r:x")) };
+    let bed = Bed::of(state_on(false, &[("@bob:y", THEIRS)]), Ok(()), config);
+    assert_eq!(bed.services(), [OURS]);
+}
+
+#[test]
+fn a_call_of_old_clients_is_joined_on_the_oldest_members_sfu_and_followed() {
+    let config = Config { selection: Selection::Oldest, ..Config::new(RoomId::from("!r:x")) };
+    let mut bed = Bed::of(state_on(false, &[("@bob:y", THEIRS)]), Ok(()), config);
+    assert_eq!(bed.services(), [THEIRS]);
+    assert_eq!(bed.machine.service().as_str(), THEIRS);
+    bed.machine.handle_room_state(state_on(false, &[]), bed.now);
+    bed.drain();
+    assert_eq!(bed.services(), [THEIRS, OURS]);
+    assert_eq!(bed.machine.service().as_str(), OURS);
+}
+
+#[test]
+fn somebody_elses_sfu_that_is_down_does_not_end_the_call() {
+    let mut bed = Bed::new(state_on(false, &[("@bob:y", THEIRS)]));
+    let (theirs, _) = bed.asked[1].clone();
+    for _ in 0..20 {
+        bed.grant_on(theirs, Err(TokenError::Answer { status: 503, errcode: None }));
+        bed.pass(Duration::from_secs(13));
+    }
+    assert!(bed.ended.is_none());
+    assert!(bed.asked.iter().filter(|(id, _)| *id == theirs).count() >= 20);
 }
