@@ -160,11 +160,16 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// How long to wait before the same request is worth another try; `None` if it is not.
-    pub fn retry_after(&self) -> Option<Duration> {
+    /// How long to wait before the same request is worth another try, after so many failures in
+    /// a row before this one; `None` if it is not.
+    pub fn retry_after(&self, failures: u32) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } => Some(retry_after.unwrap_or(RATE_LIMIT_PAUSE)),
-            Self::Timeout | Self::Network | Self::Server(_) => Some(NETWORK_PAUSE),
+            Self::RateLimited { retry_after } => {
+                Some(retry_after.unwrap_or(RATE_LIMIT_PAUSE).min(RATE_LIMIT_PAUSE_MAX))
+            }
+            Self::Timeout | Self::Network | Self::Server(_) => {
+                Some(NETWORK_PAUSE * (1 << failures.min(NETWORK_DOUBLINGS)))
+            }
             Self::NotFound
             | Self::Forbidden
             | Self::Unsupported
@@ -176,5 +181,9 @@ impl RequestError {
 
 /// The pause after 429 without a time in it (matrix-js-sdk 43).
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(5);
-/// The pause after a failure of the network (Element Call 0.24).
+/// The longest pause that a homeserver can ask for: an absurd one must not end the call.
+const RATE_LIMIT_PAUSE_MAX: Duration = Duration::from_mins(5);
+/// The pause after the first failure of the network (Element Call 0.24).
 const NETWORK_PAUSE: Duration = Duration::from_secs(1);
+/// How often it doubles, to 4 s: we are to be back within 5 s when the homeserver is.
+const NETWORK_DOUBLINGS: u32 = 2;

@@ -22,7 +22,7 @@ use crate::{
     Identity, KeyMessage, Member, MemberInfo, MemberKey, Now, RawStateEvent, Request, RequestError,
     RequestId, Response, RoomId, Roster, ServiceUrl, UserId, event, identity,
     keys::{self, Action, KeyRefused, Rollout},
-    membership::{self, Failure, Membership},
+    membership::{self, Failure, Lane, Membership},
     roster::Selection,
 };
 
@@ -135,7 +135,7 @@ pub struct Session {
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy)]
 enum Asker {
-    Membership,
+    Membership(Lane),
     Rollout,
 }
 
@@ -156,7 +156,7 @@ impl Session {
             transports: Transports::default(),
             roster: Roster::default(),
             source: Default::default(),
-            membership: Membership::new(config.membership),
+            membership: Membership::new(config.membership, &saved.delay_ids),
             rollout: Rollout::new(me.clone(), saved.last_key_index, rng),
             saved,
             held: held::Keys::default(),
@@ -170,8 +170,13 @@ impl Session {
         }
     }
 
-    /// Joins, with that transport as our own.
+    /// Joins, with that transport as our own, if we are out.
     pub fn join(&mut self, transport: ServiceUrl, now: Now) {
+        if !self.membership.is_out() {
+            return;
+        }
+        // Answers to the requests of an earlier membership are not for this one.
+        self.waiting.retain(|_, asker| !matches!(asker, Asker::Membership(_)));
         let stale = self.saved.joined || self.roster.get(&self.me).is_some();
         self.own = Some(transport.clone());
         self.choose_transports();
@@ -231,7 +236,7 @@ impl Session {
         now: Now,
     ) {
         match self.waiting.remove(&id) {
-            Some(Asker::Membership) => self.membership.handle_response(answer, now),
+            Some(Asker::Membership(lane)) => self.membership.handle_response(lane, answer, now),
             Some(Asker::Rollout) => match answer {
                 Ok(Response::KeySent { unserved }) => {
                     self.rollout.handle_sent(&unserved.into_iter().collect(), now.instant);
@@ -333,7 +338,7 @@ impl Session {
     /// What the next run has to know goes out before anything that follows from it.
     fn save(&mut self) {
         let saved = Saved {
-            delay_ids: self.membership.delay_ids(),
+            delay_ids: self.membership.delay_ids().to_vec(),
             last_key_index: self.rollout.last_index(),
             joined: self.membership.may_stand(),
         };
@@ -351,8 +356,8 @@ impl Session {
 
     /// Turns what the machines want into requests and events.
     fn drain(&mut self, now: Now) {
-        while let Some(request) = self.membership.poll_request(now) {
-            self.ask(Asker::Membership, request);
+        while let Some((lane, request)) = self.membership.poll_request(now) {
+            self.ask(Asker::Membership(lane), request);
         }
         self.save();
         while let Some(action) = self.rollout.poll_action() {
