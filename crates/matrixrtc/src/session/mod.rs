@@ -5,106 +5,36 @@
 //! [`Session::poll_timeout`]. Before [`Session::join`] it only watches.
 
 mod held;
+mod interface;
 mod reannounce;
 mod saved;
 mod transports;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use phonograph_frame::crypto::{KeyIndex, MediaKey};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
 use crate::{
-    Identity, KeyMessage, Member, MemberInfo, MemberKey, Now, RawStateEvent, Request, RequestError,
+    KeyMessage, Member, MemberInfo, MemberKey, Now, RawStateEvent, Request, RequestError,
     RequestId, Response, RoomId, Roster, ServiceUrl, UserId, event, identity,
-    keys::{self, Action, KeyRefused, Rollout},
-    membership::{self, Failure, Lane, Membership},
+    keys::{self, Action, Rollout},
+    membership::{self, Lane, Membership},
     roster::Selection,
 };
 
 use reannounce::Reannounce;
 
+pub use interface::{Config, Encryption, Event};
 pub use saved::Saved;
 pub use transports::{TRANSPORTS_MAX, Transports};
 
-/// How media is kept from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encryption {
-    /// Not at all: the room is not encrypted.
-    None,
-    /// Each participant has keys of its own, sent from device to device: the room is encrypted.
-    PerParticipant,
-    /// All participants share a password, which travels by other ways: no key is sent or taken, and
-    /// every frame is sealed with slot 0 (`FrameKey::from_password`).
-    SharedPassword,
-}
-
-/// Whose session, in which room.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Who joins where.
-    pub membership: membership::Config,
-    /// Whether media keys are made and taken.
-    pub encryption: Encryption,
-    /// Whether keys go to, and are taken from, none but devices that their owner has signed.
-    pub signed_devices_only: bool,
-    /// What an earlier run of this device in this room left behind.
-    pub saved: Option<Saved>,
-    /// 32 random bytes; keys are made from them.
-    pub seed: [u8; 32],
-}
-
-/// What a session says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The homeserver has our membership.
-    Joined,
-    /// Our membership came back with the room's state: others see it.
-    Visible,
-    /// Somebody is in the call, newly or anew.
-    MemberJoined(MemberInfo),
-    /// Somebody is no longer in it; what they send is not to be heard any more.
-    MemberLeft(Member),
-    /// Where we or others publish has changed: see [`Session::transports`].
-    TransportsChanged,
-    /// What the next run has to know has changed; to be stored at once.
-    Saved(Saved),
-    /// Our frames are to be sealed with this key from now on.
-    UseKey {
-        /// The key's slot.
-        index: KeyIndex,
-        /// The key.
-        key: MediaKey,
-    },
-    /// Somebody's frames open with this key.
-    PeerKey {
-        /// Whose, as the SFU names them.
-        identity: Identity,
-        /// The key's slot.
-        index: KeyIndex,
-        /// The key.
-        key: MediaKey,
-    },
-    /// Somebody sent a key that was not taken.
-    KeyRefused {
-        /// Who.
-        sender: UserId,
-        /// Why not.
-        reason: KeyRefused,
-    },
-    /// The homeserver has probably made us leave, as it could not be reached: others may have
-    /// changed their keys without us, so nothing should be sent until this is taken back.
-    ProbablyLeft(bool),
-    /// We left.
-    Left,
-    /// We are not a member, and trying again will not help.
-    Failed(Failure),
-}
+/// How often memberships that expire are looked at: they could be made to do so one after the
+/// other, and each look is at all of them.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A call as Matrix tells it.
 #[derive(Debug)]
@@ -121,6 +51,7 @@ pub struct Session {
     roster: Roster,
     /// What the roster was made of; it is made anew when a membership expires.
     source: (Vec<RawStateEvent>, BTreeSet<UserId>),
+    evaluated: Option<Instant>,
     membership: Membership,
     rollout: Rollout,
     held: held::Keys,
@@ -156,6 +87,7 @@ impl Session {
             transports: Transports::default(),
             roster: Roster::default(),
             source: Default::default(),
+            evaluated: None,
             membership: Membership::new(config.membership, &saved.delay_ids),
             rollout: Rollout::new(me.clone(), saved.last_key_index, rng),
             saved,
@@ -250,7 +182,7 @@ impl Session {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
-        if self.roster.next_expiry().is_some_and(|expiry| expiry <= now.wall) {
+        if self.expiry_at(now).is_some_and(|at| at <= now.instant) {
             self.evaluate(now);
         }
         if self.reannounce.is_due(now.instant) {
@@ -273,13 +205,12 @@ impl Session {
 
     /// When [`Session::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self, now: Now) -> Option<Instant> {
-        let expiry = self.roster.next_expiry().map(|expiry| now.when(expiry));
         let machines = [
             self.membership.poll_timeout(),
             self.rollout.poll_timeout(),
             self.reannounce.poll_timeout(),
         ];
-        machines.into_iter().flatten().chain(expiry).min()
+        machines.into_iter().flatten().chain(self.expiry_at(now)).min()
     }
 
     /// Who is in the call.
@@ -297,7 +228,14 @@ impl Session {
         self.roster.others(&self.me).next().is_none()
     }
 
+    /// When memberships that have expired are looked for.
+    fn expiry_at(&self, now: Now) -> Option<Instant> {
+        let expiry = now.when(self.roster.next_expiry()?);
+        Some(self.evaluated.map_or(expiry, |last| expiry.max(last + EXPIRY_INTERVAL)))
+    }
+
     fn evaluate(&mut self, now: Now) {
+        self.evaluated = Some(now.instant);
         let roster = Roster::evaluate(&self.source.0, &self.source.1, now.wall);
         let old = std::mem::replace(&mut self.roster, roster);
         let was = |info: &MemberInfo| old.get(&info.member).map(|old| old.created);

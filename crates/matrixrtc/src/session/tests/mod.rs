@@ -1,12 +1,13 @@
 //! The parts together.
 
+mod hostile;
+
 use std::time::Duration;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{DelayId, DeviceId, Intent, Timestamp};
+use crate::{DelayId, DeviceId, Intent, Timestamp, keys::KeyRefused};
 
 struct Bed {
     session: Session,
@@ -86,14 +87,18 @@ impl Bed {
 }
 
 fn membership_of(user: &str) -> RawStateEvent {
-    RawStateEvent::from(json!({
+    RawStateEvent::from(membership_json(user))
+}
+
+fn membership_json(user: &str) -> Value {
+    json!({
         "sender": user, "event_id": format!("${user}"), "origin_server_ts": 1_000_000,
         "content": {
             "application": "m.call", "call_id": "", "device_id": "D",
             "focus_active": { "type": "livekit", "focus_selection": "multi_sfu" },
             "foci_preferred": [{ "type": "livekit", "livekit_service_url": "https://x/jwt" }],
         },
-    }))
+    })
 }
 
 fn key_of(user: &str) -> KeyMessage {
@@ -259,55 +264,126 @@ fn only_signed_devices_are_served_and_believed_if_so_wished() {
     assert!(matches!(bed.events()[..], [Event::PeerKey { .. }]));
 }
 
-/// JSON of any shape, with the names that the parsers look for among its keys.
-fn any_json() -> impl Strategy<Value = Value> {
-    let names = prop::sample::select(vec![
-        "content",
-        "sender",
-        "application",
-        "call_id",
-        "device_id",
-        "focus_active",
-        "type",
-        "foci_preferred",
-        "expires",
-        "created_ts",
-        "origin_server_ts",
-        "keys",
-        "index",
-        "key",
-        "room_id",
-        "member",
-        "claimed_device_id",
-    ]);
-    let texts = prop::sample::select(vec!["m.call", "", "!r:x", "D", "AAECAwQFBgcICQoLDA0ODw"]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        texts.prop_map(Value::from),
-        ".*".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 40, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(names.clone(), inner, 0..8)
-                .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
-        ]
+/// The last that was to be saved.
+fn saved(events: &[Event]) -> Option<Saved> {
+    events.iter().rev().find_map(|event| match event {
+        Event::Saved(saved) => Some(saved.clone()),
+        _ => None,
     })
 }
 
-proptest! {
-    #[test]
-    fn no_state_and_no_key_make_a_session_panic(
-        events in prop::collection::vec(any_json(), 0..4),
-        content in any_json(),
-    ) {
-        let mut bed = Bed::new(Encryption::PerParticipant);
-        let events = events.into_iter().map(RawStateEvent::from).collect();
-        bed.session.handle_roster(events, BTreeSet::from([UserId::from("D")]), bed.now);
-        let message = KeyMessage { content, ..key_of("@a:x") };
-        bed.session.handle_media_key(&message, bed.now);
-        bed.pass(Duration::from_secs(1));
+#[test]
+fn what_the_next_run_has_to_know_is_told_as_it_changes() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.serve();
+    let events = bed.events();
+    let joined =
+        Saved { delay_ids: vec![DelayId::from("1")], last_key_index: Some(0), joined: true };
+    assert_eq!(saved(&events), Some(joined));
+    let at = |wanted: fn(&Event) -> bool| events.iter().position(wanted);
+    let index_saved = at(|e| matches!(e, Event::Saved(Saved { last_key_index: Some(0), .. })));
+    assert!(index_saved < at(|e| matches!(e, Event::UseKey { .. })));
+
+    bed.session.leave(bed.now);
+    bed.serve();
+
+    let left = Saved { delay_ids: Vec::new(), last_key_index: Some(0), joined: false };
+    assert_eq!(saved(&bed.events()), Some(left));
+}
+
+#[test]
+fn what_did_not_change_is_not_told_again() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.serve();
+    bed.events();
+    bed.pass(Duration::from_secs(5));
+    bed.serve();
+    bed.roster(&["@me:x", "@a:x"]);
+    bed.serve();
+    assert_eq!(saved(&bed.events()), None);
+}
+
+#[test]
+fn a_run_after_a_crash_clears_up_and_goes_on_counting() {
+    let crashed =
+        Saved { delay_ids: vec![DelayId::from("old")], last_key_index: Some(7), joined: true };
+    let stored = serde_json::to_string(&crashed).unwrap();
+    let mut bed = Bed::with(|config| config.saved = serde_json::from_str(&stored).unwrap());
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+
+    let (id, request) = bed.session.poll_request().unwrap();
+    assert_eq!(request, Request::ListDelayedEvents);
+    bed.session.handle_response(id, Err(RequestError::Unsupported), bed.now);
+    let served = bed.serve();
+
+    assert_eq!(served[0], Request::CancelLeave(DelayId::from("old")));
+    assert!(matches!(&served[1], Request::SendMembership { content, .. } if *content == json!({})));
+    assert!(matches!(&served[2], Request::ScheduleLeave { .. }));
+    let index = bed.events().into_iter().find_map(|event| match event {
+        Event::UseKey { index, .. } => Some(index.get()),
+        _ => None,
+    });
+    assert_eq!(index, Some(8));
+}
+
+#[test]
+fn who_left_can_join_again_with_a_new_key() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.roster(&["@a:x"]);
+    for index in 0..2 {
+        bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+        let sent: Vec<Value> = bed
+            .serve()
+            .into_iter()
+            .filter_map(|request| match request {
+                Request::SendKey { content, .. } => Some(content["keys"]["index"].clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(sent, [json!(index)]);
+        bed.session.leave(bed.now);
+        bed.serve();
+        assert!(bed.events().contains(&Event::Left));
+        bed.pass(Duration::from_secs(20));
+        bed.roster(&["@a:x"]);
+        assert_eq!(bed.serve(), []);
     }
+}
+
+#[test]
+fn missing_keys_are_asked_for_once_a_minute_after_a_random_pause() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.serve();
+    bed.roster(&["@me:x", "@a:x"]);
+    bed.serve();
+    let start = bed.now.instant;
+    let mut announced = Vec::new();
+    while bed.now.instant < start + Duration::from_mins(4) {
+        bed.session.request_keys(bed.now);
+        let next = bed.session.poll_timeout(bed.now).unwrap();
+        bed.pass(next.saturating_duration_since(bed.now.instant));
+        let anew = |request: &Request| {
+            matches!(request, Request::SendMembership { content, .. }
+                if content["expires"] == 14_400_001 && content.get("created_ts").is_none())
+        };
+        if bed.serve().iter().any(anew) {
+            announced.push(bed.now.instant.duration_since(start));
+        }
+    }
+    assert!(announced.len() >= 3, "{announced:?}");
+    assert!(announced[0] < Duration::from_secs(5));
+    for pair in announced.windows(2) {
+        let pause = pair[1].saturating_sub(pair[0]);
+        assert!(pause >= Duration::from_mins(1) && pause <= Duration::from_secs(65), "{pause:?}");
+    }
+}
+
+#[test]
+fn missing_keys_are_not_asked_for_before_we_are_in() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.session.request_keys(bed.now);
+    assert_eq!(bed.session.poll_timeout(bed.now), None);
 }
