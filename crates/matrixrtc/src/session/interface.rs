@@ -48,7 +48,7 @@ pub enum Event {
     MemberJoined(MemberInfo),
     /// Somebody is no longer in it; what they send is not to be heard any more.
     MemberLeft(Member),
-    /// Where we or others publish has changed: see [`Session::transports`].
+    /// Where we or others publish has changed: see [`Session::transports`](super::Session::transports).
     TransportsChanged,
     /// What the next run has to know has changed; to be stored at once.
     Saved(Saved),

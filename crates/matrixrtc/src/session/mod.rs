@@ -56,6 +56,8 @@ pub struct Session {
     rollout: Rollout,
     held: held::Keys,
     reannounce: Reannounce,
+    /// Whether we have been in since joining; being in once more is joining anew.
+    entered: bool,
     visible: bool,
     next_request: u64,
     waiting: BTreeMap<RequestId, Asker>,
@@ -93,6 +95,7 @@ impl Session {
             saved,
             held: held::Keys::default(),
             reannounce: Reannounce::new(jitter),
+            entered: false,
             visible: false,
             next_request: 0,
             waiting: BTreeMap::new(),
@@ -294,6 +297,9 @@ impl Session {
 
     /// Turns what the machines want into requests and events.
     fn drain(&mut self, now: Now) {
+        while let Some(event) = self.membership.poll_event() {
+            self.handle_membership_event(event, now);
+        }
         while let Some((lane, request)) = self.membership.poll_request(now) {
             self.ask(Asker::Membership(lane), request);
         }
@@ -310,21 +316,31 @@ impl Session {
                 }
             }
         }
-        while let Some(event) = self.membership.poll_event() {
-            let out = matches!(event, membership::Event::Left | membership::Event::Failed(_));
-            self.events.push_back(match event {
-                membership::Event::Joined => Event::Joined,
-                membership::Event::ProbablyLeft(left) => Event::ProbablyLeft(left),
-                membership::Event::Left => Event::Left,
-                membership::Event::Failed(failure) => Event::Failed(failure),
-            });
-            if out {
-                self.own = None;
-                self.visible = false;
-                self.rollout.stop();
-                self.choose_transports();
+    }
+
+    fn handle_membership_event(&mut self, event: membership::Event, now: Now) {
+        match event {
+            membership::Event::Joined => {
+                if std::mem::replace(&mut self.entered, true) {
+                    self.rollout.handle_rejoined(now.instant);
+                }
+                self.events.push_back(Event::Joined);
             }
+            membership::Event::ProbablyLeft(left) => {
+                self.events.push_back(Event::ProbablyLeft(left));
+            }
+            membership::Event::Left => self.be_out(Event::Left),
+            membership::Event::Failed(failure) => self.be_out(Event::Failed(failure)),
         }
+    }
+
+    fn be_out(&mut self, event: Event) {
+        self.own = None;
+        self.entered = false;
+        self.visible = false;
+        self.rollout.stop();
+        self.events.push_back(event);
+        self.choose_transports();
     }
 
     fn ask(&mut self, asker: Asker, request: Request) {

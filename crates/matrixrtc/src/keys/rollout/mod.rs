@@ -131,6 +131,14 @@ impl Rollout {
         self.evaluate(now);
     }
 
+    /// Takes over that we joined anew: the others forgot our keys when we were gone.
+    pub fn handle_rejoined(&mut self, now: Instant) {
+        if let Some(key) = &mut self.key {
+            key.shared.clear();
+        }
+        self.evaluate(now);
+    }
+
     /// Ends: the key is forgotten, and nobody is sent one until the next start.
     pub fn stop(&mut self) {
         self.key = None;

@@ -226,6 +226,22 @@ fn when_sending_fails_everybody_is_tried_again() {
 }
 
 #[test]
+fn who_was_gone_sends_its_key_to_all_again() {
+    let mut call = Call::start();
+    call.join("A", 1);
+    call.sent();
+    call.expect(&["use 0", "send 0 to A"]);
+    call.rollout.handle_rejoined(call.now);
+    call.expect(&["send 0 to A"]);
+    call.sent();
+    call.pass(10 * SECOND);
+    call.rollout.handle_rejoined(call.now);
+    call.expect(&["send 1 to A"]);
+    call.sent();
+    call.expect(&["use 1"]);
+}
+
+#[test]
 fn indices_go_on_after_the_last_run_and_wrap_before_255() {
     Call::start_after(Some(7)).expect(&["use 8"]);
     Call::start_after(Some(254)).expect(&["use 0"]);
