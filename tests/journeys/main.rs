@@ -3,9 +3,11 @@
 
 mod support;
 
+mod both_ways;
 mod calls;
 mod hearing;
 mod leaving;
+mod participant;
 mod soak;
 mod sources;
 mod start;

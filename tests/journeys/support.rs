@@ -84,6 +84,11 @@ impl Shared {
 }
 
 impl Journey {
+    /// The browser, whose microphone is quiet.
+    pub(crate) fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
     /// The bot that journeys share which do nothing to it.
     pub(crate) async fn bot(&self) -> Result<&'static Bot> {
         let settings = settings();

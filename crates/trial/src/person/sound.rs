@@ -106,6 +106,13 @@ pub struct Received {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel(Vec<f32>);
 
+impl From<Vec<f32>> for Channel {
+    /// Samples that were heard otherwise, to be measured by the same measure.
+    fn from(samples: Vec<f32>) -> Self {
+        Self(samples)
+    }
+}
+
 impl Channel {
     /// The samples, each -1 to 1.
     pub fn samples(&self) -> &[f32] {
