@@ -20,6 +20,7 @@ mod receive;
 mod remote;
 mod signal;
 mod track;
+mod trouble;
 
 pub use address::{AddressError, ReconnectReason, Resume, signal_url};
 pub use connection::{

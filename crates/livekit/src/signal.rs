@@ -2,11 +2,11 @@
 
 use livekit_protocol::{
     LeaveRequest, MuteTrackRequest, Ping, SessionDescription, SignalRequest, SignalResponse,
-    leave_request::Action, signal_request, signal_response,
+    UpdateSubscription, leave_request::Action, signal_request, signal_response,
 };
 use prost::Message;
 
-use crate::peer::Target;
+use crate::{TrackSid, peer::Target};
 
 pub(crate) use signal_request::Message as Request;
 pub(crate) use signal_response::Message as Response;
@@ -46,12 +46,15 @@ pub(crate) fn offer(sdp: String, id: u32) -> Request {
     })
 }
 
-pub(crate) fn answer(sdp: String, id: u32) -> Request {
-    Request::Answer(SessionDescription {
-        r#type: "answer".to_owned(),
-        sdp,
-        id,
-        ..SessionDescription::default()
+pub(crate) fn answer(sdp: String, id: u32) -> SessionDescription {
+    SessionDescription { r#type: "answer".to_owned(), sdp, id, ..SessionDescription::default() }
+}
+
+pub(crate) fn subscription(tracks: &[TrackSid], subscribe: bool) -> Request {
+    Request::Subscription(UpdateSubscription {
+        track_sids: tracks.iter().map(TrackSid::to_string).collect(),
+        subscribe,
+        ..UpdateSubscription::default()
     })
 }
 

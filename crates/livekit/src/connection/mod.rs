@@ -13,6 +13,7 @@
 //! Tracks are announced and offered in the same breath as the join is read: the server handles
 //! messages in order, so one round trip answers both, and the media path's own begin after it.
 
+mod hearing;
 mod output;
 mod timers;
 
@@ -23,13 +24,17 @@ use str0m::RtcError;
 use tracing::{debug, trace};
 
 pub use self::output::{Addresses, Config, Datagram, Event, Output, Protocol, Received, State};
-use self::timers::{Timer, Timers};
+use self::{
+    hearing::Hearing,
+    timers::{Timer, Timers},
+};
 use crate::{
     DataError, ParticipantSid, Reliability, TrackSid, data,
     ended::{Ended, Why},
     peer::{FRAME_MAX, Peer, PeerOutput, Target},
     signal::{self, Request, Response},
     track::{Level, PublishError, SendError, Track, TrackConfig, TrackId},
+    trouble::{Trouble, Troubles},
 };
 
 /// Our own tracks; a participant has one microphone, and Element Call shows no more than four.
@@ -46,6 +51,8 @@ pub struct Connection {
     subscriber: Peer,
     tracks: Vec<Track>,
     configs: Vec<TrackConfig>,
+    hearing: Hearing,
+    troubles: Troubles,
     timers: Timers,
     started: Instant,
     rtt_ms: i64,
@@ -65,6 +72,8 @@ impl Connection {
             subscriber: Peer::new(Target::Subscriber, &addresses.subscriber, now),
             tracks: Vec::new(),
             configs: Vec::new(),
+            hearing: Hearing::default(),
+            troubles: Troubles::default(),
             timers: Timers::new(now),
             started: now,
             rtt_ms: 0,
@@ -137,17 +146,6 @@ impl Connection {
     /// Takes a track back. [`Event::Unpublished`] follows once the server agreed; its id is not used
     /// again.
     pub fn unpublish(&mut self, _id: TrackId, _now: Instant) {}
-
-    /// Asks for a track that has appeared; its frames follow. Asking twice changes nothing, an
-    /// unknown track is not asked for, and what was asked for is asked for again after a resume.
-    pub fn subscribe(&mut self, _track: &TrackSid, _now: Instant) {}
-
-    /// Asks for a track no longer.
-    pub fn unsubscribe(&mut self, _track: &TrackSid, _now: Instant) {}
-
-    /// Asks the publisher of a video track for a frame that can be decoded by itself, at most once a
-    /// second and track.
-    pub fn request_key_frame(&mut self, _track: &TrackSid, _now: Instant) {}
 
     /// Sends a packet of data to everybody. It is not encrypted end to end.
     ///
@@ -259,6 +257,9 @@ impl Connection {
                 self.drain(target, now);
             }
         }
+        if self.hearing.timeout().is_some_and(|due| due <= now) {
+            self.poll_streams(now);
+        }
         while let Some(timer) = self.timers.expired(now) {
             match timer {
                 Timer::Join => self.end(Why::NoJoin),
@@ -275,10 +276,18 @@ impl Connection {
 
     /// What is to be done next; to be drained until it is a timeout, after each input.
     pub fn poll_output(&mut self) -> Output {
+        if self.outputs.is_empty() && matches!(self.state, State::Joined | State::Connected) {
+            for request in self.hearing.take_requests() {
+                self.send(request);
+            }
+        }
         match self.outputs.pop_front() {
             Some(output) => output,
             None if self.state == State::Ended => Output::Done,
-            None => Output::Timeout(self.timers.next()),
+            None => {
+                let timers = self.timers.next();
+                Output::Timeout(self.hearing.timeout().map_or(timers, |due| due.min(timers)))
+            }
         }
     }
 
@@ -308,6 +317,9 @@ impl Connection {
                     self.emit(Event::Subscribed(track.id));
                 }
             }
+            Response::Update(update) => self.updated(&update.participants, now),
+            Response::SubscriptionResponse(response) => self.subscription_failed(&response),
+            Response::SubscriptionPermissionUpdate(update) => self.subscription_permitted(&update),
             Response::Mute(mute) => self.muted_by_server(mute.sid, mute.muted),
             Response::RequestResponse(answer) => self.refused(answer.request),
             Response::PongResp(pong) => {
@@ -326,12 +338,15 @@ impl Connection {
     fn joined(&mut self, join: &JoinResponse, now: Instant) {
         let own = join.participant.clone().unwrap_or_default();
         self.identity.clone_from(&own.identity);
-        self.sid = Some(own.sid.into());
+        let sid = ParticipantSid::from(own.sid);
+        self.hearing.roster.set_own(sid.clone(), own.identity.clone());
+        self.sid = Some(sid);
         self.state = State::Joined;
         self.timers.joined(join.ping_interval, join.ping_timeout, now);
         let sif_trailer = join.sif_trailer.clone();
         self.emit(Event::Joined { identity: own.identity, sif_trailer });
         self.announce(now);
+        self.updated(&join.other_participants, now);
     }
 
     /// Announces our tracks, and offers the publisher connection with all of them.
@@ -359,14 +374,6 @@ impl Connection {
             track.payload_type = self.publisher.opus(track.mid);
         }
         self.drain(Target::Publisher, now);
-    }
-
-    fn offered(&mut self, offer: &SessionDescription, now: Instant) {
-        match self.subscriber.accept_offer(&offer.sdp) {
-            Ok(answer) => self.send(signal::answer(answer, offer.id)),
-            Err(error) => self.end(Why::Protocol(format!("its offer: {error}"))),
-        }
-        self.drain(Target::Subscriber, now);
     }
 
     fn published(&mut self, cid: &str, sid: String) {
@@ -416,6 +423,8 @@ impl Connection {
                 }
                 Ok(PeerOutput::Connected) if target == Target::Publisher => self.connected(),
                 Ok(PeerOutput::Connected) => debug!("the subscriber connection is up"),
+                Ok(PeerOutput::Packet(ssrc, packet)) => self.heard(ssrc, packet, now),
+                Ok(PeerOutput::Report(ssrc, report)) => self.reported(ssrc, report),
                 Ok(PeerOutput::Lost) => self.end(Why::MediaLost),
                 Ok(PeerOutput::Timeout(at)) => return self.timers.set_peer(target, at),
                 Err(error) => {

@@ -4,23 +4,28 @@
 //! others and the server makes them. Each needs addresses of its own: the server tells the two apart
 //! by where their packets come from.
 
-mod sdp;
+pub(crate) mod sdp;
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use str0m::{
-    Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError,
+    Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError,
     change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, Reliability},
-    format::{Codec, PayloadParams},
-    media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt},
+    format::{Codec, CodecConfig, PayloadParams},
+    media::{Direction, Frequency, KeyframeRequestKind, MediaKind, MediaTime, Mid, Pt},
     net::{Protocol, Receive, Transmit},
+    rtp::RtpPacket,
 };
 
-use crate::track::Level;
+use crate::{
+    receive::{Packet, Report},
+    track::Level,
+};
 
 /// str0m's default of 1150 cuts an Opus packet of more than 1120 bytes in two, and no receiver can
 /// decrypt either half. With this every legal Opus packet stays whole: 1275 bytes and 30 of
@@ -49,6 +54,10 @@ pub(crate) enum PeerOutput {
     Transmit(Transmit),
     Connected,
     Lost,
+    /// A packet of that stream.
+    Packet(u32, Packet),
+    /// A sender report of that stream.
+    Report(u32, Report),
     Timeout(Instant),
 }
 
@@ -63,15 +72,16 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn new(target: Target, local: &[SocketAddr], now: Instant) -> Self {
-        let mut rtc = Rtc::builder()
+        let config = Rtc::builder()
             .clear_codecs()
             .enable_opus(true, false)
             .set_mtu(MTU..=MTU)
-            .set_rtcp_report_interval_audio(SENDER_REPORT_INTERVAL)
-            // The server reuses a section for the next track, and str0m's frame buffer would then
-            // drop the newcomer's packets: what we receive is told apart by SSRC.
-            .set_rtp_mode(target == Target::Subscriber)
-            .build(now);
+            .set_rtcp_report_interval_audio(SENDER_REPORT_INTERVAL);
+        let mut rtc = match target {
+            Target::Publisher => config,
+            Target::Subscriber => receiving(config),
+        }
+        .build(now);
         for address in local {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
                 rtc.add_local_candidate(candidate);
@@ -110,6 +120,25 @@ impl Peer {
         let answer = self.rtc.sdp_api().accept_offer(offer)?;
         self.add_early();
         Ok(sdp::receive_only(&answer.to_sdp_string()))
+    }
+
+    /// Has what is missing of a stream asked for again. It must be said after each offer.
+    pub(crate) fn ask_again(&mut self, ssrc: u32) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc.into()) {
+            stream.suppress_nack(false);
+        }
+    }
+
+    /// Forgets a stream that no section has any more.
+    pub(crate) fn forget(&mut self, ssrc: u32) {
+        self.rtc.direct_api().remove_stream_rx(ssrc.into());
+    }
+
+    /// Asks for a key frame of a stream (PLI).
+    pub(crate) fn request_key_frame(&mut self, ssrc: u32) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc.into()) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
     }
 
     /// Takes one of the server's addresses.
@@ -185,6 +214,20 @@ impl Peer {
                     Event::IceConnectionStateChange(IceConnectionState::Disconnected)
                     | Event::Closed,
                 ) => return Ok(PeerOutput::Lost),
+                Output::Event(Event::RtpPacket(got)) => {
+                    let (ssrc, packet) = packet(&got);
+                    return Ok(PeerOutput::Packet(ssrc, packet));
+                }
+                Output::Event(Event::SenderFeedback(feedback)) => {
+                    let info = feedback.sender_info;
+                    let report = Report {
+                        // Only the last 32 bits were on the wire.
+                        time: info.rtp_time.numer() as u32,
+                        wall: info.ntp_time,
+                        arrival: feedback.received_at,
+                    };
+                    return Ok(PeerOutput::Report(*info.ssrc, report));
+                }
                 Output::Event(_) => {}
             }
         }
@@ -196,6 +239,37 @@ impl Peer {
             tracing::debug!(%error, "a peer connection did not close cleanly");
         }
     }
+}
+
+/// What only the receiving side has: every codec, and what is missing asked for again.
+fn receiving(config: RtcConfig) -> RtcConfig {
+    let mut config = config
+        .enable_vp8(true)
+        .enable_vp9(true)
+        .enable_h264(true)
+        .enable_av1(true)
+        // The server reuses a section for the next track, and str0m's frame buffer would then drop
+        // the newcomer's packets: what we receive is told apart by SSRC.
+        .set_rtp_mode(true);
+    // str0m leaves NACK off for audio. The server resends under the same SSRC and number.
+    let mut codecs = config.codec_config().params().to_vec();
+    for codec in &mut codecs {
+        codec.set_fb_nack(true);
+    }
+    *config.codec_config() = CodecConfig::new_from_payload_params(codecs);
+    config
+}
+
+fn packet(packet: &RtpPacket) -> (u32, Packet) {
+    let taken = Packet {
+        seq: *packet.seq_no,
+        time: packet.header.timestamp,
+        payload_type: *packet.header.payload_type,
+        marker: packet.header.marker,
+        arrival: packet.timestamp,
+        payload: Arc::clone(&packet.payload),
+    };
+    (*packet.header.ssrc, taken)
 }
 
 /// The channels that every client opens. Servers up to 1.9.0 wait for them before they count a

@@ -3,7 +3,11 @@
 //! An identity here is what the server claims. Whether it is a member of the call is for the caller
 //! to find out.
 
+mod roster;
+
 use phonograph_frame::Codec;
+
+pub(crate) use self::roster::Roster;
 
 use crate::{ParticipantSid, Source, TrackSid};
 

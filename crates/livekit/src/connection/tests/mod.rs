@@ -1,5 +1,6 @@
 //! The connection in virtual time, against a server made of str0m.
 
+mod hearing;
 mod sfu;
 
 use std::time::Duration;
@@ -14,6 +15,10 @@ use crate::Recovery;
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
 }
 
 fn connected() -> Bed {

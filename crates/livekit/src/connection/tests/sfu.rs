@@ -2,7 +2,7 @@
 //! does, from its own reading of the protocol.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -10,14 +10,19 @@ use std::{
 use livekit_protocol as proto;
 use prost::Message;
 use proto::{signal_request::Message as Asked, signal_response::Message as Said};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use str0m::{
     Candidate, Event as RtcEvent, Input, Output as RtcOutput, Rtc,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    format::Codec,
+    media::{Direction, MediaKind, MediaTime, Mid},
     net::{Protocol, Receive},
 };
 
 use crate::{
-    Addresses, Config, Connection, Event, Output, Received, Source, Target, TrackConfig, TrackId,
+    Addresses, Config, Connection, Event, Frame, Output, Received, Source, Target, TrackConfig,
+    TrackId,
 };
 
 /// How long a datagram or message takes.
@@ -33,12 +38,58 @@ pub(super) struct Bed {
     pub(super) asked: Vec<Asked>,
     /// What others would receive.
     pub(super) frames: Vec<Vec<u8>>,
+    /// What the client received.
+    pub(super) heard: Vec<Frame>,
+    /// How often the client asked for a key frame.
+    pub(super) key_frames_asked: usize,
     /// Whether datagrams pass.
     pub(super) udp: bool,
+    /// What becomes of the datagrams to the client that carry media.
+    pub(super) link: Link,
+    /// What others publish, by its name.
+    remote: BTreeMap<String, Remote>,
+    /// Tracks that the client asked for and that no offer has had yet.
+    to_offer: Vec<String>,
+    /// Whether nothing is offered for what is asked for.
+    holds_offers: bool,
+    offers: u32,
     publisher: Rtc,
     subscriber: Rtc,
     pending: Option<SdpPendingOffer>,
     wire: VecDeque<(Instant, Packet)>,
+}
+
+/// A link that does to packets what networks do.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) loss: f64,
+    pub(super) double: f64,
+    pub(super) spread: Duration,
+    pub(super) rng: ChaCha8Rng,
+}
+
+impl Link {
+    pub(super) fn new(seed: u64) -> Self {
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        Self { loss: 0.0, double: 0.0, spread: Duration::ZERO, rng }
+    }
+
+    /// After how long each copy of a packet arrives.
+    fn delays(&mut self) -> Vec<Duration> {
+        let copies = match (self.rng.random_bool(self.loss), self.rng.random_bool(self.double)) {
+            (true, _) => 0,
+            (false, double) => 1 + usize::from(double),
+        };
+        let spread = self.spread.as_micros() as u64;
+        let mut delay = || DELAY + Duration::from_micros(self.rng.random_range(0..=spread));
+        (0..copies).map(|_| delay()).collect()
+    }
+}
+
+/// A track that somebody else publishes.
+struct Remote {
+    kind: MediaKind,
+    mid: Option<Mid>,
 }
 
 enum Packet {
@@ -52,7 +103,14 @@ fn address(port: u16) -> SocketAddr {
 }
 
 fn server_peer(port: u16, now: Instant) -> Rtc {
-    let mut rtc = Rtc::builder().clear_codecs().enable_opus(true, false).build(now);
+    let mut rtc = Rtc::builder()
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_vp8(true)
+        .enable_vp9(true)
+        .enable_h264(true)
+        .enable_av1(true)
+        .build(now);
     rtc.add_local_candidate(Candidate::host(address(port), "udp").unwrap());
     rtc
 }
@@ -82,7 +140,14 @@ impl Bed {
             events: Vec::new(),
             asked: Vec::new(),
             frames: Vec::new(),
+            heard: Vec::new(),
+            key_frames_asked: 0,
             udp: true,
+            link: Link::new(0),
+            remote: BTreeMap::new(),
+            to_offer: Vec::new(),
+            holds_offers: false,
+            offers: 77,
             publisher: server_peer(3, now),
             subscriber: server_peer(4, now),
             pending: None,
@@ -93,6 +158,7 @@ impl Bed {
     /// The server lets the client in, and offers its data channel as the real one does.
     pub(super) fn join(&mut self) {
         let participant = proto::ParticipantInfo {
+            sid: "PA_bot".to_owned(),
             identity: "@bot:x:D".to_owned(),
             ..proto::ParticipantInfo::default()
         };
@@ -107,6 +173,91 @@ impl Bed {
         let (offer, pending) = changes.apply().unwrap();
         self.pending = Some(pending);
         let offer = description("offer", offer.to_sdp_string(), 77);
+        self.say(Said::Offer(offer));
+    }
+
+    /// Somebody publishes tracks, each of that name and kind.
+    pub(super) fn publish(&mut self, version: u32, tracks: &[(&str, MediaKind)]) {
+        for (sid, kind) in tracks {
+            let (kind, mid) = (*kind, None);
+            self.remote.entry((*sid).to_owned()).or_insert(Remote { kind, mid });
+        }
+        let info = |(sid, kind): &(&str, MediaKind)| proto::TrackInfo {
+            sid: (*sid).to_owned(),
+            r#type: if kind.is_audio() { 0 } else { 1 },
+            ..proto::TrackInfo::default()
+        };
+        let participant = proto::ParticipantInfo {
+            sid: "PA_1".to_owned(),
+            identity: "@alice:x:A".to_owned(),
+            version,
+            tracks: tracks.iter().map(info).collect(),
+            ..proto::ParticipantInfo::default()
+        };
+        let participants = vec![participant];
+        self.say(Said::Update(proto::ParticipantUpdate { participants }));
+    }
+
+    /// Gives the section of a track that has left to another, as livekit-server does: with another
+    /// stream under the same mid.
+    pub(super) fn reuse_section(&mut self, old: &str, new: &str) {
+        let Remote { kind, mid } = self.remote.remove(old).unwrap();
+        let mid = mid.expect("a section");
+        let mut api = self.subscriber.direct_api();
+        let ssrc = api.new_ssrc();
+        api.reset_stream_tx(mid, None, ssrc, None).expect("a stream");
+        self.remote.insert(new.to_owned(), Remote { kind, mid: Some(mid) });
+        let mut changes = self.subscriber.sdp_api();
+        changes.set_direction(mid, Direction::Inactive);
+        changes.set_direction(mid, Direction::SendOnly);
+        let (offer, pending) = changes.apply().expect("a change");
+        self.send_offer(offer.to_sdp_string(), pending);
+    }
+
+    /// Sends a frame of a track to the client.
+    pub(super) fn send(&mut self, track: &str, units: u64, frame: &[u8]) {
+        let Remote { kind, mid } = self.remote[track];
+        let wanted = if kind.is_audio() { Codec::Opus } else { Codec::Vp8 };
+        self.send_as(mid.expect("a section"), wanted, units, frame);
+    }
+
+    fn send_as(&mut self, mid: Mid, codec: Codec, units: u64, frame: &[u8]) {
+        let writer = self.subscriber.writer(mid).expect("a section to write to");
+        let agreed = writer.payload_params().find(|params| params.spec().codec == codec).unwrap();
+        let (payload_type, rate) = (agreed.pt(), agreed.spec().clock_rate);
+        writer.write(payload_type, self.now, MediaTime::new(units, rate), frame).unwrap();
+    }
+
+    /// From now on nothing is offered by itself.
+    pub(super) fn hold_offers(&mut self) {
+        self.holds_offers = true;
+    }
+
+    /// Offers what the client asked for.
+    fn offer_wanted(&mut self) {
+        if self.pending.is_some() || self.to_offer.is_empty() || self.holds_offers {
+            return;
+        }
+        let mut changes = self.subscriber.sdp_api();
+        for sid in std::mem::take(&mut self.to_offer) {
+            let remote = self.remote.get_mut(&sid).expect("a known track");
+            let (stream, track) = (Some(format!("PA_1|{sid}")), Some(sid));
+            let mid = changes.add_media(remote.kind, Direction::SendOnly, stream, track, None);
+            remote.mid = Some(mid);
+        }
+        let (offer, pending) = changes.apply().unwrap();
+        self.send_offer(offer.to_sdp_string(), pending);
+    }
+
+    fn send_offer(&mut self, sdp: String, pending: SdpPendingOffer) {
+        self.pending = Some(pending);
+        self.offers += 1;
+        let mids = self
+            .remote
+            .iter()
+            .filter_map(|(sid, remote)| Some((remote.mid?.to_string(), sid.clone())));
+        let mut offer = description("offer", sdp, self.offers);
+        offer.mid_to_track_id = mids.collect();
         self.say(Said::Offer(offer));
     }
 
@@ -179,7 +330,8 @@ impl Bed {
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(at) => return Some(at),
                 Output::Done => return None,
-                Output::DialTcp { .. } | Output::Reopen(_) | Output::Frame(_) => {}
+                Output::Frame(frame) => self.heard.push(frame),
+                Output::DialTcp { .. } | Output::Reopen(_) => {}
             }
         }
     }
@@ -199,12 +351,18 @@ impl Bed {
                     }
                     RtcOutput::Transmit(out) if self.udp => {
                         let bytes = out.contents.to_vec();
-                        let packet = Packet::ToClient(target, out.source, out.destination, bytes);
-                        self.wire.push_back((self.now + DELAY, packet));
+                        let delays =
+                            if is_media(&bytes) { self.link.delays() } else { vec![DELAY] };
+                        for delay in delays {
+                            let (from, to) = (out.source, out.destination);
+                            let packet = Packet::ToClient(target, from, to, bytes.clone());
+                            self.wire.push_back((self.now + delay, packet));
+                        }
                     }
                     RtcOutput::Event(RtcEvent::MediaData(data)) => {
                         self.frames.push(data.data.to_vec());
                     }
+                    RtcOutput::Event(RtcEvent::KeyframeRequest(_)) => self.key_frames_asked += 1,
                     RtcOutput::Transmit(_) | RtcOutput::Event(_) => {}
                 }
             }
@@ -232,10 +390,19 @@ impl Bed {
                 let pending = self.pending.take().unwrap();
                 self.subscriber.sdp_api().accept_answer(pending, sdp).unwrap();
             }
+            Asked::Subscription(subscription) if subscription.subscribe => {
+                self.to_offer.extend(subscription.track_sids.iter().cloned());
+            }
             _ => {}
         }
         self.asked.push(asked);
+        self.offer_wanted();
     }
+}
+
+/// Whether it is RTP, or RTCP (RFC 5761 §4).
+fn is_media(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| (128..192).contains(first))
 }
 
 fn description(kind: &str, sdp: String, id: u32) -> proto::SessionDescription {
