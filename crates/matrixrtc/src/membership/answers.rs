@@ -81,7 +81,7 @@ impl Membership {
             (Step::Restart, _) => {
                 self.fuse.restarted(now.instant);
                 self.set_probably_left(false);
-                if self.config.delegate && self.is_joined() && self.fuse.short().is_some() {
+                if self.config.delegate && self.is_joined() && self.fuse.can_be_delegated() {
                     self.delegation.begin();
                 }
             }

@@ -22,6 +22,8 @@ pub(super) struct Fuse {
     supported: bool,
     guard: Guard,
     known: Vec<DelayId>,
+    /// Whether the homeserver lists what it holds.
+    listed: bool,
 }
 
 /// Which leave guards us.
@@ -44,8 +46,13 @@ struct Lit {
 impl Fuse {
     /// No leave is held, but these may be left of an earlier run.
     pub(super) fn new(known: &[DelayId]) -> Self {
-        let mut fuse =
-            Self { delay: LEAVE_DELAY, supported: true, guard: Guard::None, known: Vec::new() };
+        let mut fuse = Self {
+            delay: LEAVE_DELAY,
+            supported: true,
+            guard: Guard::None,
+            known: Vec::new(),
+            listed: false,
+        };
         for id in known {
             fuse.learn(id);
         }
@@ -89,6 +96,12 @@ impl Fuse {
             Guard::Short(lit) => Some(lit.id),
             Guard::None | Guard::Delegated(_) => None,
         }
+    }
+
+    /// Whether another leave may be handed over to the token service: one whose id gets lost on the
+    /// way must be found again, or it ends a later membership.
+    pub(super) fn can_be_delegated(&self) -> bool {
+        self.listed && matches!(self.guard, Guard::Short(_))
     }
 
     /// The leave that guards us, no longer taken for one that does.
@@ -172,6 +185,7 @@ impl Fuse {
 
     /// The homeserver holds these of ours and no others.
     pub(super) fn learn_all(&mut self, listed: &[DelayId]) {
+        self.listed = true;
         self.known.retain(|known| listed.contains(known));
     }
 }

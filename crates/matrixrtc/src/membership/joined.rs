@@ -21,6 +21,8 @@ pub(super) struct Joined {
     pub(super) missing: bool,
     /// Whether it is to be sent as a new one, though it stands.
     pub(super) anew: bool,
+    /// How often that was done.
+    announcements: u64,
     /// When the homeserver is to be asked whether it stands.
     pub(super) verify_at: Option<Instant>,
     /// When it was last sent again after somebody had removed it.
@@ -48,6 +50,7 @@ impl Joined {
             sight: Sight::Unseen,
             missing: false,
             anew: false,
+            announcements: 0,
             verify_at: Some(now.instant + SIGHT_PATIENCE),
             rejoined,
         }
@@ -100,9 +103,15 @@ impl Joined {
         }
     }
 
+    /// What the next one sent as new adds to its expiry: Synapse takes equal contents for one event.
+    pub(super) fn variation(&self) -> Duration {
+        Duration::from_millis(1 + self.announcements % 1_000)
+    }
+
     /// It was sent as a new one, though it stood.
     pub(super) fn announced(&mut self, expiry: Duration, now: Now) {
         self.anew = false;
+        self.announcements += 1;
         self.since = now.instant;
         self.created = now.wall;
         self.expiry = expiry;

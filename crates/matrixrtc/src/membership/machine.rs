@@ -99,7 +99,7 @@ impl Membership {
         self.transport = Some(transport);
         self.standing = if stale { Standing::Stale } else { Standing::None };
         self.leaving = false;
-        self.probably_left = false;
+        self.set_probably_left(false);
         self.fuse = Fuse::new(self.fuse.known());
         self.delegation = Delegation::new();
         self.state = State::Entering;
@@ -256,8 +256,7 @@ impl Membership {
             State::In(joined) if !joined.is_new() => {
                 (Some(joined.created.min(now.wall)), joined.renewed_expiry())
             }
-            // Another expiry, or Synapse would take it for the one that is there.
-            State::In(joined) if joined.anew => (None, self.expiry() + Duration::from_millis(1)),
+            State::In(joined) if joined.anew => (None, self.expiry() + joined.variation()),
             State::In(_) | State::Entering | State::Out | State::Leaving => (None, self.expiry()),
         };
         let content = Content {

@@ -1,7 +1,8 @@
 //! Keys that came before the membership of whoever sent them.
 //!
 //! A key travels by another way than the membership, and is often first. It is sent once, so it is
-//! kept until its member appears.
+//! kept until its member appears. The key of somebody who leaves and comes back can be first by two
+//! steps, and be there before the leave: so it is kept for a while after it was told, too.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,44 +16,65 @@ use crate::{Member, MemberKey, UserId};
 const COUNT_MAX: usize = 256;
 /// How long one is kept; a membership comes within seconds or not at all.
 const AGE_MAX: Duration = Duration::from_mins(5);
+/// How long one is kept that was told; a leave that it overtook comes within seconds.
+const TOLD_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// The keys held.
 #[derive(Debug, Default)]
-pub(super) struct Keys(VecDeque<(Instant, MemberKey)>);
+pub(super) struct Keys(VecDeque<Held>);
+
+#[derive(Debug)]
+struct Held {
+    at: Instant,
+    key: MemberKey,
+    told: bool,
+}
 
 impl Keys {
+    /// Keeps a key until [`Keys::take`] tells it.
     pub(super) fn hold(&mut self, key: MemberKey, now: Instant) {
-        self.0.retain(|(_, held)| (&held.member, held.index) != (&key.member, key.index));
+        self.0.retain(|held| (&held.key.member, held.key.index) != (&key.member, key.index));
         if self.0.len() == COUNT_MAX {
             self.drop_one();
         }
-        self.0.push_back((now, key));
+        self.0.push_back(Held { at: now, key, told: false });
     }
 
     fn drop_one(&mut self) {
         let mut counts = BTreeMap::<&UserId, usize>::new();
-        for (_, key) in &self.0 {
-            *counts.entry(&key.member.user).or_default() += 1;
+        for held in &self.0 {
+            *counts.entry(&held.key.member.user).or_default() += 1;
         }
         let most = counts.values().max().copied();
-        let oldest =
-            self.0.iter().position(|(_, key)| counts.get(&key.member.user).copied() == most);
-        if let Some(oldest) = oldest {
+        let sent_most = |held: &Held| counts.get(&held.key.member.user).copied() == most;
+        if let Some(oldest) = self.0.iter().position(sent_most) {
             self.0.remove(oldest);
         }
     }
 
-    /// Takes out the keys of those that are present, oldest first, and drops what is too old.
+    /// Takes over that a member left: what it sent just now may be for its next membership.
+    pub(super) fn handle_left(&mut self, member: &Member) {
+        for held in self.0.iter_mut().filter(|held| held.key.member == *member) {
+            held.told = false;
+        }
+    }
+
+    /// The keys of those that are present and have not been told, oldest first. Drops what is too
+    /// old.
     pub(super) fn take(
         &mut self,
         present: impl Fn(&Member) -> bool,
         now: Instant,
     ) -> Vec<MemberKey> {
-        self.0.retain(|(at, _)| now.duration_since(*at) <= AGE_MAX);
-        let (taken, kept) =
-            self.0.drain(..).partition::<VecDeque<_>, _>(|(_, key)| present(&key.member));
-        self.0 = kept;
-        taken.into_iter().map(|(_, key)| key).collect()
+        self.0.retain(|held| {
+            now.duration_since(held.at) <= if held.told { TOLD_AGE_MAX } else { AGE_MAX }
+        });
+        let wanted = self.0.iter_mut().filter(|held| !held.told && present(&held.key.member));
+        let told = wanted.map(|held| {
+            held.told = true;
+            held.key.clone()
+        });
+        told.collect()
     }
 }
 
@@ -93,6 +115,32 @@ mod tests {
         let newer = MemberKey { key: MediaKey::from_random([2; 16]), ..key("a") };
         keys.hold(newer.clone(), now);
         assert_eq!(keys.take(|_| true, now), [newer]);
+    }
+
+    #[test]
+    fn a_key_is_told_again_when_its_member_left_and_came_back() {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
+        let now = Instant::now(); // the beginning of virtual time
+        let mut keys = Keys::default();
+        keys.hold(key("a"), now);
+        assert_eq!(keys.take(|_| true, now), [key("a")]);
+        assert_eq!(keys.take(|_| true, now), []);
+        keys.handle_left(&key("a").member);
+        assert_eq!(keys.take(|_| false, now), []);
+        assert_eq!(keys.take(|_| true, now), [key("a")]);
+    }
+
+    #[test]
+    fn a_told_key_is_forgotten_after_ten_seconds() {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
+        let now = Instant::now(); // the beginning of virtual time
+        let mut keys = Keys::default();
+        keys.hold(key("a"), now);
+        assert_eq!(keys.take(|_| true, now), [key("a")]);
+        let later = now + TOLD_AGE_MAX + Duration::from_millis(1);
+        assert_eq!(keys.take(|_| true, later), []);
+        keys.handle_left(&key("a").member);
+        assert_eq!(keys.take(|_| true, later), []);
     }
 
     #[test]

@@ -116,8 +116,9 @@ impl Session {
         self.own = Some(transport.clone());
         self.choose_transports();
         self.membership.join(transport, stale);
-        if self.encryption == Encryption::PerParticipant {
-            self.rollout.start(now.instant);
+        // Those who see the old membership end forget what came with it.
+        if !stale {
+            self.make_key(now);
         }
         self.drain(now);
     }
@@ -155,8 +156,10 @@ impl Session {
             return;
         }
         match message.accept(&self.room, &self.me, self.signed_devices_only) {
-            Ok(key) if self.roster.get(&key.member).is_some() => self.announce(key),
-            Ok(key) => self.held.hold(key, now.instant),
+            Ok(key) => {
+                self.held.hold(key, now.instant);
+                self.tell_keys(now);
+            }
             Err(reason) => {
                 self.events.push_back(Event::KeyRefused { sender: message.sender.clone(), reason });
             }
@@ -249,14 +252,12 @@ impl Session {
         }
         for info in old.others(&self.me) {
             if self.roster.get(&info.member).is_none() {
+                self.held.handle_left(&info.member);
                 self.events.push_back(Event::MemberLeft(info.member.clone()));
             }
         }
         self.choose_transports();
-        let present = |member: &Member| self.roster.get(member).is_some();
-        for key in self.held.take(present, now.instant) {
-            self.announce(key);
-        }
+        self.tell_keys(now);
         self.rollout.handle_roster(&self.roster, now.instant);
         let own = self.roster.get(&self.me);
         if own.is_some() && !self.visible && self.membership.is_joined() {
@@ -289,10 +290,20 @@ impl Session {
         }
     }
 
-    fn announce(&mut self, key: MemberKey) {
-        let MemberKey { member, index, key } = key;
-        let identity = identity::plain(&member);
-        self.events.push_back(Event::PeerKey { identity, index, key });
+    /// Makes our first key, if there is to be one and is none yet.
+    fn make_key(&mut self, now: Now) {
+        if self.encryption == Encryption::PerParticipant && !self.rollout.is_started() {
+            self.rollout.start(now.instant);
+        }
+    }
+
+    /// Tells the keys of those that are there.
+    fn tell_keys(&mut self, now: Now) {
+        let present = |member: &Member| self.roster.get(member).is_some();
+        for MemberKey { member, index, key } in self.held.take(present, now.instant) {
+            let identity = identity::plain(&member);
+            self.events.push_back(Event::PeerKey { identity, index, key });
+        }
     }
 
     /// Turns what the machines want into requests and events.
@@ -323,6 +334,8 @@ impl Session {
             membership::Event::Joined => {
                 if std::mem::replace(&mut self.entered, true) {
                     self.rollout.handle_rejoined(now.instant);
+                } else {
+                    self.make_key(now);
                 }
                 self.events.push_back(Event::Joined);
             }

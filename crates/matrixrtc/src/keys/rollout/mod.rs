@@ -131,6 +131,11 @@ impl Rollout {
         self.evaluate(now);
     }
 
+    /// Whether there is a key.
+    pub fn is_started(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Takes over that we joined anew: the others forgot our keys when we were gone.
     pub fn handle_rejoined(&mut self, now: Instant) {
         if let Some(key) = &mut self.key {

@@ -120,6 +120,20 @@ fn where_an_hour_is_too_long_nothing_is_handed_over() {
 }
 
 #[test]
+fn where_leaves_cannot_be_listed_nothing_is_handed_over() {
+    let mut bed = Bed::after(false, &[], true);
+    bed.expect("list");
+    bed.answer(Err(RequestError::Unsupported));
+    bed.expect("schedule 18");
+    bed.answer(Ok(scheduled("1")));
+    bed.expect("join");
+    bed.answer(Ok(sent()));
+    bed.expect("restart 1");
+    bed.answer(Ok(Response::Done));
+    bed.expect("nothing");
+}
+
+#[test]
 fn a_rate_limit_puts_it_off() {
     let mut bed = Bed::visible_soon(true);
     bed.expect("schedule 3600");

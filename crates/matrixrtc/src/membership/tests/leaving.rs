@@ -143,6 +143,21 @@ fn leaving_does_not_wait_until_a_failed_request_is_tried_again() {
 }
 
 #[test]
+fn who_probably_left_and_leaves_is_certain_again_when_it_joins() {
+    let mut bed = Bed::joined();
+    bed.pass(Duration::from_secs(18));
+    assert_eq!(bed.event(), Some(Event::ProbablyLeft(true)));
+    bed.expect("restart 1");
+    bed.membership.leave();
+    bed.answer(Err(RequestError::Network));
+    bed.expect("send 1");
+    bed.answer(Ok(Response::Done));
+    assert_eq!(bed.event(), Some(Event::Left));
+    bed.membership.join(url(), false);
+    assert_eq!(bed.event(), Some(Event::ProbablyLeft(false)));
+}
+
+#[test]
 fn who_left_can_join_again() {
     let mut bed = Bed::joined();
     bed.membership.leave();

@@ -288,3 +288,18 @@ fn a_membership_announced_anew_has_no_creation_time_and_another_expiry() {
     bed.answer(Ok(Response::Done));
     bed.expect("renew 28800000");
 }
+
+#[test]
+fn no_two_memberships_announced_anew_are_equal() {
+    let mut bed = Bed::joined();
+    bed.membership.announce_anew(bed.now);
+    bed.expect("join anew");
+    bed.answer(Ok(sent()));
+    bed.expect("restart 1");
+    bed.answer(Ok(Response::Done));
+    bed.membership.announce_anew(bed.now);
+    let (_, request) = bed.membership.poll_request(bed.now).unwrap();
+    assert!(
+        matches!(request, Request::SendMembership { content, .. } if content["expires"] == 14_400_002)
+    );
+}
