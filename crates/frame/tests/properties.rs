@@ -57,6 +57,30 @@ proptest! {
     }
 
     #[test]
+    fn no_iv_repeats_under_a_key_over_tracks_reconnections_and_rotations(
+        seeds in vec(any::<[u8; 12]>(), 1..12),
+        steps in vec((any::<prop::sample::Index>(), 0_u8..4, any::<bool>()), 1..200),
+    ) {
+        // Every sealer, of a track or a connection, begins with the key that is in use then.
+        let key = |index: u8| MediaKey::from_random([index; 16]).derive();
+        let mut sealers: Vec<Sealer> =
+            seeds.iter().map(|seed| Sealer::new(NonceSeed::new(*seed))).collect();
+        let mut seen = BTreeSet::new();
+        let mut sealed = Vec::new();
+        for (which, index, rotates) in steps {
+            let sealer = &mut sealers[which.index(seeds.len())];
+            if rotates || sealer.key_index().is_none() {
+                // The same key again after another one: its IVs must go on.
+                sealer.set_key(KeyIndex::new(index), key(index));
+            }
+            sealer.seal(Codec::Opus, &[0x78, 1, 2], &mut sealed).unwrap();
+            let trailer = sealed.split_off(sealed.len() - 14);
+            let (iv, index) = (trailer[..12].to_vec(), trailer[13]);
+            prop_assert!(seen.insert((index, iv)));
+        }
+    }
+
+    #[test]
     fn no_bytes_make_opening_panic(codec in codecs(), frame in vec(any::<u8>(), 0..200)) {
         let (_, mut ring) = pair(frame.last().copied().unwrap_or(0));
         let opened = ring.open(codec, &frame, &mut Vec::new());
@@ -87,6 +111,20 @@ fn an_iv_never_repeats_under_a_key() {
         sealer.seal(Codec::Opus, &n.to_be_bytes(), &mut sealed).unwrap();
         let iv = sealed[sealed.len() - 14..sealed.len() - 2].to_vec();
         assert!(seen.insert(iv), "IV {n} repeats");
+    }
+}
+
+#[test]
+fn opening_a_frame_no_larger_than_the_last_reuses_its_buffer() {
+    let (mut sealer, mut ring) = pair(0);
+    let (mut sealed, mut opened) = (Vec::new(), Vec::new());
+    sealer.seal(Codec::Opus, &[0x78; 160], &mut sealed).unwrap();
+    ring.open(Codec::Opus, &sealed, &mut opened).unwrap();
+    let buffer = (opened.as_ptr(), opened.capacity());
+    for len in [160, 1, 80] {
+        sealer.seal(Codec::Opus, &vec![0x78; len], &mut sealed).unwrap();
+        ring.open(Codec::Opus, &sealed, &mut opened).unwrap();
+        assert_eq!((opened.as_ptr(), opened.capacity()), buffer);
     }
 }
 

@@ -64,7 +64,8 @@ impl KeyRing {
     }
 
     /// Decrypts one frame into `out`, whose former content is dropped, and answers with the index
-    /// of its key; `None` for an empty frame, which is never encrypted.
+    /// of its key; `None` for an empty frame, which is never encrypted. Allocates only while `out`
+    /// is smaller than the frame, or for the largest frame of H.264 or H.265 so far.
     ///
     /// # Errors
     /// [`OpenError`] says whether a key is missing, wrong, or the frame no sealed one; `out` is
@@ -111,6 +112,7 @@ impl KeyRing {
         let key = self.slots[usize::from(index.get())].as_ref();
         let key = key.ok_or(OpenError::MissingKey { index, len })?;
         let nonce = Nonce::try_assume_unique_for_key(iv).map_err(|_| OpenError::Short { len })?;
+        out.reserve(header.len() + body.len() + TAG_LEN);
         out.extend_from_slice(header);
         out.extend_from_slice(body);
         out.extend_from_slice(tag);
