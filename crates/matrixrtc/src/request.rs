@@ -28,7 +28,8 @@ pub enum Request {
         /// Its content.
         content: Value,
     },
-    /// Let a delayed event's time begin anew.
+    /// Let a delayed event's time begin anew. Its time runs, so an answer is worth 2 s of waiting
+    /// and no more (matrix-js-sdk 43).
     RestartLeave(DelayId),
     /// Drop a delayed event.
     CancelLeave(DelayId),
@@ -52,7 +53,8 @@ pub enum Request {
     },
     /// Have the token service of the transport that we publish on send this delayed event as soon
     /// as the SFU has lost us: ask it for a token with `delay_id` and `delay_timeout` (MSC4195).
-    /// It is granted by [`Response::Done`]; a service that refuses those fields refuses this.
+    /// It is granted by [`Response::Done`]; a service that refuses those fields refuses this. An
+    /// answer may take half a minute: nothing else waits for it.
     DelegateLeave {
         /// The delayed event.
         delay_id: DelayId,

@@ -110,8 +110,8 @@ impl Session {
         if !self.membership.is_out() {
             return;
         }
-        // Answers to the requests of an earlier membership are not for this one.
-        self.waiting.retain(|_, asker| !matches!(asker, Asker::Membership(_)));
+        // Answers to what was asked before are not for what begins now.
+        self.waiting.clear();
         let stale = self.saved.joined || self.roster.get(&self.me).is_some();
         self.own = Some(transport.clone());
         self.choose_transports();

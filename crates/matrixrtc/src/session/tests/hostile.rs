@@ -200,7 +200,94 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// An answer of any kind, whether it fits the request or not.
+fn any_answer() -> impl Strategy<Value = Result<Response, RequestError>> {
+    let id = || prop::sample::select(vec!["1", "2", "3"]).prop_map(DelayId::from);
+    let listed = id().prop_map(|delay_id| {
+        let room_id = RoomId::from("!r:x");
+        let event_type = event::CALL_MEMBER.to_owned();
+        let state_key = Some("_@me:x_D_m.call".to_owned());
+        vec![crate::DelayedEvent { delay_id, room_id, event_type, state_key }]
+    });
+    prop_oneof![
+        Just(Ok(Response::Done)),
+        Just(Ok(Response::Sent(crate::EventId::from("$1")))),
+        id().prop_map(|id| Ok(Response::Scheduled(id))),
+        listed.prop_map(|events| Ok(Response::DelayedEvents(events))),
+        any::<bool>().prop_map(|there| {
+            Ok(Response::Membership(if there { json!({ "device_id": "D" }) } else { json!({}) }))
+        }),
+        Just(Ok(Response::KeySent { unserved: vec![member("@a:x")] })),
+        Just(Err(RequestError::NotFound)),
+        Just(Err(RequestError::Forbidden)),
+        Just(Err(RequestError::Unsupported)),
+        Just(Err(RequestError::Timeout)),
+        Just(Err(RequestError::Network)),
+        Just(Err(RequestError::MaxDelay(None))),
+        Just(Err(RequestError::RateLimited { retry_after: None })),
+    ]
+}
+
+/// Something that happens to a session.
+#[derive(Debug, Clone)]
+enum Happening {
+    Answer(Result<Response, RequestError>, prop::sample::Index),
+    Pass(u64),
+    Roster(Vec<&'static str>),
+    Join,
+    Leave,
+    RequestKeys,
+}
+
+fn any_happening() -> impl Strategy<Value = Happening> {
+    let users = prop::sample::subsequence(vec!["@me:x", "@a:x", "@b:x"], 0..=3);
+    prop_oneof![
+        8 => (any_answer(), any::<prop::sample::Index>()).prop_map(|(a, i)| Happening::Answer(a, i)),
+        3 => (0_u64..20_000).prop_map(Happening::Pass),
+        2 => users.prop_map(Happening::Roster),
+        1 => Just(Happening::Join),
+        1 => Just(Happening::Leave),
+        1 => Just(Happening::RequestKeys),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn a_session_that_is_not_out_always_waits_for_something(
+        happenings in prop::collection::vec(any_happening(), 1..80),
+        delegate in any::<bool>(),
+    ) {
+        let mut bed = Bed::with(|config| config.membership.delegate = delegate);
+        bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+        let mut asked = Vec::new();
+        for happening in happenings {
+            match happening {
+                Happening::Answer(answer, which) if !asked.is_empty() => {
+                    let id = asked.swap_remove(which.index(asked.len()));
+                    bed.session.handle_response(id, answer, bed.now);
+                }
+                Happening::Answer(..) => bed.pass(Duration::ZERO),
+                Happening::Pass(ms) => bed.pass(Duration::from_millis(ms)),
+                Happening::Roster(users) => bed.roster(&users),
+                Happening::Join => {
+                    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+                }
+                Happening::Leave => bed.session.leave(bed.now),
+                Happening::RequestKeys => bed.session.request_keys(bed.now),
+            }
+            asked.extend(std::iter::from_fn(|| bed.session.poll_request()).map(|(id, _)| id));
+            bed.events();
+            let own = |id: &&RequestId| {
+                matches!(bed.session.waiting.get(id), Some(Asker::Membership(Lane::Own)))
+            };
+            let waits = asked.iter().any(|id| own(&id));
+            let out = bed.session.membership.is_out();
+            let timer = bed.session.membership.poll_timeout().is_some();
+            prop_assert!(out || waits || timer);
+            prop_assert!(asked.iter().filter(own).count() <= 1, "two requests of one machine");
+        }
+    }
+
     #[test]
     fn no_state_and_no_key_make_a_session_panic(
         events in prop::collection::vec(any_json(), 0..4),
