@@ -207,7 +207,7 @@ impl Membership {
     fn sent(&mut self, now: Now) {
         let expiry = self.expiry();
         match &mut self.state {
-            State::In(joined) if joined.anew => joined.announced(expiry, now),
+            State::In(joined) if joined.is_announcement() => joined.announced(expiry, now),
             State::In(joined) if !joined.is_new() => joined.renewed(now.instant),
             State::In(Joined { rejoined, .. }) => {
                 let rejoined = *rejoined;

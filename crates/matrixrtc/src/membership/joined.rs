@@ -84,6 +84,11 @@ impl Joined {
         self.anew || self.sight == Sight::Unseen
     }
 
+    /// Whether what is sent next only looks like a new membership, as one stands.
+    pub(super) fn is_announcement(&self) -> bool {
+        self.anew && self.sight != Sight::Unseen
+    }
+
     /// When it is to be renewed.
     pub(super) fn renewal_at(&self) -> Option<Instant> {
         let stands = self.sight != Sight::Unseen;

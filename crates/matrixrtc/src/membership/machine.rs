@@ -256,7 +256,9 @@ impl Membership {
             State::In(joined) if !joined.is_new() => {
                 (Some(joined.created.min(now.wall)), joined.renewed_expiry())
             }
-            State::In(joined) if joined.anew => (None, self.expiry() + joined.variation()),
+            State::In(joined) if joined.is_announcement() => {
+                (None, self.expiry() + joined.variation())
+            }
             State::In(_) | State::Entering | State::Out | State::Leaving => (None, self.expiry()),
         };
         let content = Content {
@@ -313,7 +315,7 @@ impl Membership {
         if joined.verify_at.is_some_and(|at| at <= now) {
             return Some(Step::Verify);
         }
-        let renew = joined.anew || joined.renewal_at().is_some_and(|at| at <= now);
+        let renew = joined.is_announcement() || joined.renewal_at().is_some_and(|at| at <= now);
         renew.then_some(Step::Send)
     }
 

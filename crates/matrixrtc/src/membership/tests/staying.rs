@@ -290,6 +290,23 @@ fn a_membership_announced_anew_has_no_creation_time_and_another_expiry() {
 }
 
 #[test]
+fn a_membership_that_is_gone_is_not_announced_anew_but_joined_anew() {
+    let mut bed = Bed::joined();
+    bed.see(false);
+    bed.expect("cancel 1");
+    bed.membership.announce_anew(bed.now);
+    bed.answer(Ok(Response::Done));
+    bed.expect("schedule 18");
+    bed.answer(Ok(scheduled("2")));
+    bed.expect("join");
+    bed.answer(Ok(sent()));
+    assert_eq!(bed.event(), Some(Event::Joined));
+    bed.expect("restart 2");
+    bed.answer(Ok(Response::Done));
+    bed.expect("nothing");
+}
+
+#[test]
 fn no_two_memberships_announced_anew_are_equal() {
     let mut bed = Bed::joined();
     bed.membership.announce_anew(bed.now);
