@@ -5,6 +5,7 @@
 //! Not a deployment: everything here is thrown away when its trial ends, and listens on loopback
 //! only.
 
+mod background;
 pub mod bot;
 pub mod browser;
 pub mod guard;
@@ -13,6 +14,7 @@ mod http;
 pub mod install;
 pub mod person;
 mod ports;
+pub mod relay;
 mod secret;
 pub mod sfu;
 pub mod stack;

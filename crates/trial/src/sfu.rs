@@ -1,6 +1,11 @@
 //! The SFU: a livekit-server that is reached on loopback alone, and makes no rooms by itself.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -35,6 +40,18 @@ pub struct Sfu {
     server: Server,
     _folder: TempDir,
     address: Address,
+    sockets: Sockets,
+}
+
+/// Where an SFU listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sockets {
+    /// Signalling and HTTP API.
+    pub signalling: SocketAddr,
+    /// All media over UDP.
+    pub udp: SocketAddr,
+    /// All media over TCP.
+    pub tcp: SocketAddr,
 }
 
 /// Where an SFU is, and what opens it.
@@ -74,6 +91,11 @@ impl Sfu {
         &self.address
     }
 
+    /// Where it listens.
+    pub fn sockets(&self) -> Sockets {
+        self.sockets
+    }
+
     /// The process, to be looked at, killed or frozen.
     pub fn server(&mut self) -> &mut Server {
         &mut self.server
@@ -92,14 +114,17 @@ impl Sfu {
 
     async fn try_start(program: &Path, webhooks: Option<&str>) -> Result<Self, StartError> {
         let folder = guard::folder("sfu").map_err(StartError::Files)?;
-        let [port, media_port] = ports::tcp().map_err(StartError::Files)?;
+        let [signalling, tcp] = ports::tcp().map_err(StartError::Files)?;
+        let udp = ports::udp().map_err(StartError::Files)?;
+        let [signalling, tcp, udp] =
+            [signalling, tcp, udp].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let sockets = Sockets { signalling, udp, tcp };
         let address = Address {
-            url: format!("ws://127.0.0.1:{port}"),
+            url: format!("ws://{signalling}"),
             key: KEY.to_owned(),
             secret: secret::make(),
         };
-        let ports = Ports { port, media_port, udp_port: ports::udp().map_err(StartError::Files)? };
-        let config = configuration(&ports, &address, webhooks);
+        let config = configuration(&sockets, &address, webhooks);
         fs::write(folder.path().join("livekit.yaml"), config).map_err(StartError::Files)?;
         let program = Program {
             path: program.to_owned(),
@@ -115,7 +140,7 @@ impl Sfu {
             .wait_until(ANSWERS_WITHIN, async || answers(&url).await)
             .await
             .map_err(StartError::Server)?;
-        Ok(Self { server, _folder: folder, address })
+        Ok(Self { server, _folder: folder, address, sockets })
     }
 }
 
@@ -136,23 +161,14 @@ impl std::fmt::Debug for Address {
     }
 }
 
-struct Ports {
-    /// Signalling and API.
-    port: u16,
-    /// Media over TCP.
-    media_port: u16,
-    /// Media over UDP, all of it.
-    udp_port: u16,
-}
-
 /// livekit-server's configuration. JSON is YAML, so it is written as JSON.
-fn configuration(ports: &Ports, address: &Address, webhooks: Option<&str>) -> String {
+fn configuration(sockets: &Sockets, address: &Address, webhooks: Option<&str>) -> String {
     let config = json!({
-        "port": ports.port,
+        "port": sockets.signalling.port(),
         "bind_addresses": ["127.0.0.1"],
         "rtc": {
-            "tcp_port": ports.media_port,
-            "udp_port": ports.udp_port,
+            "tcp_port": sockets.tcp.port(),
+            "udp_port": sockets.udp.port(),
             "node_ip": "127.0.0.1",
             "use_external_ip": false,
             "enable_loopback_candidate": true,

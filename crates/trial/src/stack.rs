@@ -13,7 +13,9 @@ use serde::Serialize;
 
 use crate::{
     homeserver::{self, Announced, Homeserver, Synapse},
-    install, ports, secret,
+    install, ports,
+    relay::Relay,
+    secret,
     sfu::{self, Address, Sfu},
     token_service::{self, Refusal, Start, TokenService},
     versions,
@@ -39,6 +41,9 @@ pub enum SfuOption {
     /// There, but clients are told an address at which nobody listens: tokens are good, and no
     /// connection comes about. The token service is ours then, never the original.
     Unreachable,
+    /// There, behind a [`Relay`] whose address clients are told. The token service is ours then,
+    /// never the original.
+    Relayed,
     /// Nowhere: the token service fails when it has to make a room.
     Absent,
 }
@@ -59,6 +64,9 @@ pub enum Error {
     /// The SFU did not start.
     #[error("no SFU")]
     Sfu(#[from] sfu::StartError),
+    /// What stands before the SFU could not listen.
+    #[error("no way to the SFU")]
+    BeforeSfu(#[source] io::Error),
     /// The token service did not start.
     #[error("no token service")]
     TokenService(#[from] token_service::StartError),
@@ -68,9 +76,12 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Stack {
     token_service: TokenService,
+    relay: Option<Relay>,
     sfu: Option<Sfu>,
     synapse: Synapse,
     address: Address,
+    /// Where clients find the SFU.
+    sfu_url: String,
 }
 
 /// Everything that somebody outside needs to use a stack.
@@ -125,7 +136,7 @@ impl Stack {
         };
         let (synapse, sfu) = tokio::join!(Synapse::start(&programs.synapse, &announced), async {
             match options.sfu {
-                SfuOption::There | SfuOption::Unreachable => {
+                SfuOption::There | SfuOption::Unreachable | SfuOption::Relayed => {
                     Sfu::start(&programs.livekit_server, webhooks.as_deref()).await.map(Some)
                 }
                 SfuOption::Absent => Ok(None),
@@ -136,9 +147,18 @@ impl Stack {
             Some(sfu) => sfu.address().clone(),
             None => nobody().map_err(Error::Ports)?,
         };
+        let relay = match &sfu {
+            Some(sfu) if options.sfu == SfuOption::Relayed => {
+                let relay = Relay::start(sfu.sockets(), Ipv4Addr::LOCALHOST.into());
+                Some(relay.map_err(Error::BeforeSfu)?)
+            }
+            _ => None,
+        };
         let told = match options.sfu {
             SfuOption::Unreachable => Some(nobody().map_err(Error::Ports)?.url),
-            SfuOption::There | SfuOption::Absent => None,
+            SfuOption::There | SfuOption::Relayed | SfuOption::Absent => {
+                relay.as_ref().map(|relay| relay.url().to_owned())
+            }
         };
         let start = Start {
             listener,
@@ -150,7 +170,8 @@ impl Stack {
             Some(binary) => TokenService::start_original(&binary, start).await?,
             None => TokenService::start_ours(start, told)?,
         };
-        let stack = Self { token_service, sfu, synapse, address };
+        let sfu_url = relay.as_ref().map_or(address.url.as_str(), Relay::url).to_owned();
+        let stack = Self { token_service, relay, sfu, synapse, address, sfu_url };
         if let TokenService::Ours(service) = &stack.token_service {
             service.refuse(options.refusal);
         }
@@ -172,6 +193,11 @@ impl Stack {
         self.sfu.as_mut()
     }
 
+    /// What stands between clients and the SFU, if something does ([`SfuOption::Relayed`]).
+    pub fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+
     /// The token service.
     pub fn token_service(&self) -> &TokenService {
         &self.token_service
@@ -185,7 +211,7 @@ impl Stack {
             server_name: homeserver.server_name().to_owned(),
             registration_secret: homeserver.registration_secret().to_owned(),
             token_service_url: self.token_service.url().to_owned(),
-            sfu_url: self.address.url.clone(),
+            sfu_url: self.sfu_url.clone(),
             sfu_key: self.address.key.clone(),
             sfu_secret: self.address.secret.clone(),
             versions: Versions {
@@ -199,7 +225,8 @@ impl Stack {
 impl Options {
     /// Whether an lk-jwt-service can do what is asked of the token service.
     fn original_will_do(&self) -> bool {
-        self.refusal.is_none() && self.sfu != SfuOption::Unreachable
+        let told_the_truth = matches!(self.sfu, SfuOption::There | SfuOption::Absent);
+        self.refusal.is_none() && told_the_truth
     }
 }
 

@@ -1,6 +1,10 @@
 //! Element Call with itself: that people of a trial hear each other through the real servers, before
 //! anything is said about the bot.
 
+mod element_call {
+    mod relay;
+}
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};

@@ -5,15 +5,13 @@ use std::{
     io,
     net::{Ipv4Addr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
-    thread::JoinHandle,
     time::Duration,
 };
 
 use axum::http::StatusCode;
-use tokio::sync::oneshot;
 
 use super::{access::Access, routes};
-use crate::sfu::Address;
+use crate::{background::Background, sfu::Address};
 
 /// What our token service knows and trusts.
 #[derive(Debug, Clone)]
@@ -51,8 +49,7 @@ pub struct Refusal {
 pub struct Service {
     url: String,
     refusing: Refusing,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background,
 }
 
 /// What everybody is refused with at the moment, if anything.
@@ -104,23 +101,11 @@ impl Service {
         let access = Access::new(settings).map_err(io::Error::other)?;
         let refusing = Refusing::default();
         let app = routes::router(access, refusing.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let serve = move || {
-            let served = runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                tokio::select! {
-                    served = async { axum::serve(listener, app).await } => served,
-                    // Nobody's request is worth waiting for once the trial is over.
-                    _ = stopped => Ok(()),
-                }
-            });
-            if let Err(error) = served {
-                tracing::error!(%error, "the token service ended");
-            }
-        };
-        let thread = std::thread::Builder::new().name("token service".to_owned()).spawn(serve)?;
-        Ok(Self { url, refusing, stop: Some(stop), thread: Some(thread) })
+        let thread = Background::start("token service", async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, app).await
+        })?;
+        Ok(Self { url, refusing, _thread: thread })
     }
 
     /// Where clients ask it, without a slash at the end.
@@ -131,16 +116,5 @@ impl Service {
     /// From now on everybody is refused like this, whatever they ask; `None` ends that.
     pub fn refuse(&self, with: Option<Refusal>) {
         *self.refusing.0.lock().unwrap_or_else(PoisonError::into_inner) = with;
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // Dropping the sender is what stops it.
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic in there has been printed.
-            drop(thread.join());
-        }
     }
 }

@@ -138,8 +138,10 @@
             await loaded;
             await context.resume();
             return Promise.all(streams.filter(({ ended }) => !ended).map(async (heard) => ({
+                channels: await record(heard, ms),
+                // Afterwards: a stream is there a little before Element Call has its name and an element for it.
                 sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard),
-                channels: await record(heard, ms), gaps: heard.gaps, gap_count: heard.gapCount,
+                gaps: heard.gaps, gap_count: heard.gapCount,
                 received: await received(heard),
             })));
         },
