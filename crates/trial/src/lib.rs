@@ -19,5 +19,7 @@ mod secret;
 pub mod sfu;
 pub mod stack;
 pub mod stage;
+pub mod tls;
 pub mod token_service;
 pub mod versions;
+mod way;

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
 };
 
 use serde::Serialize;
@@ -17,8 +17,10 @@ use crate::{
     relay::Relay,
     secret,
     sfu::{self, Address, Sfu},
+    tls::TlsFront,
     token_service::{self, Refusal, Start, TokenService},
     versions,
+    way::Way,
 };
 
 /// What is different from a stack in which everything works.
@@ -28,6 +30,9 @@ pub struct Options {
     pub announces_nothing: bool,
     /// Where the SFU is.
     pub sfu: SfuOption,
+    /// Clients find the SFU and its media on `[::1]` alone, which [`has_ipv6`] has to be true for. A
+    /// [`Relay`] takes it there.
+    pub ipv6: bool,
     /// The token service refuses everybody from the start. It is ours then, never the original.
     pub refusal: Option<Refusal>,
 }
@@ -44,6 +49,9 @@ pub enum SfuOption {
     /// There, behind a [`Relay`] whose address clients are told. The token service is ours then,
     /// never the original.
     Relayed,
+    /// There, behind TLS: clients are told a `wss` address, and [`TlsFront::authority`] is whom they
+    /// have to trust. The token service is ours then, never the original.
+    Tls,
     /// Nowhere: the token service fails when it has to make a room.
     Absent,
 }
@@ -76,7 +84,7 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Stack {
     token_service: TokenService,
-    relay: Option<Relay>,
+    way: Way,
     sfu: Option<Sfu>,
     synapse: Synapse,
     address: Address,
@@ -135,30 +143,21 @@ impl Stack {
             Announced::TokenService(url)
         };
         let (synapse, sfu) = tokio::join!(Synapse::start(&programs.synapse, &announced), async {
-            match options.sfu {
-                SfuOption::There | SfuOption::Unreachable | SfuOption::Relayed => {
-                    Sfu::start(&programs.livekit_server, webhooks.as_deref()).await.map(Some)
-                }
-                SfuOption::Absent => Ok(None),
+            if options.sfu == SfuOption::Absent {
+                return Ok(None);
             }
+            Sfu::start(&programs.livekit_server, webhooks.as_deref()).await.map(Some)
         });
         let (synapse, sfu) = (synapse?, sfu?);
         let address = match &sfu {
             Some(sfu) => sfu.address().clone(),
             None => nobody().map_err(Error::Ports)?,
         };
-        let relay = match &sfu {
-            Some(sfu) if options.sfu == SfuOption::Relayed => {
-                let relay = Relay::start(sfu.sockets(), Ipv4Addr::LOCALHOST.into());
-                Some(relay.map_err(Error::BeforeSfu)?)
-            }
-            _ => None,
-        };
+        let way = sfu.as_ref().map(|sfu| Way::to(sfu, &options)).transpose();
+        let way = way.map_err(Error::BeforeSfu)?.unwrap_or_default();
         let told = match options.sfu {
             SfuOption::Unreachable => Some(nobody().map_err(Error::Ports)?.url),
-            SfuOption::There | SfuOption::Relayed | SfuOption::Absent => {
-                relay.as_ref().map(|relay| relay.url().to_owned())
-            }
+            SfuOption::There | SfuOption::Relayed | SfuOption::Tls | SfuOption::Absent => way.url(),
         };
         let start = Start {
             listener,
@@ -170,8 +169,8 @@ impl Stack {
             Some(binary) => TokenService::start_original(&binary, start).await?,
             None => TokenService::start_ours(start, told)?,
         };
-        let sfu_url = relay.as_ref().map_or(address.url.as_str(), Relay::url).to_owned();
-        let stack = Self { token_service, relay, sfu, synapse, address, sfu_url };
+        let sfu_url = way.url().unwrap_or_else(|| address.url.clone());
+        let stack = Self { token_service, way, sfu, synapse, address, sfu_url };
         if let TokenService::Ours(service) = &stack.token_service {
             service.refuse(options.refusal);
         }
@@ -193,9 +192,14 @@ impl Stack {
         self.sfu.as_mut()
     }
 
-    /// What stands between clients and the SFU, if something does ([`SfuOption::Relayed`]).
+    /// The relay between clients and the SFU: with [`SfuOption::Relayed`], or [`Options::ipv6`].
     pub fn relay(&self) -> Option<&Relay> {
-        self.relay.as_ref()
+        self.way.relay.as_ref()
+    }
+
+    /// The TLS before the SFU, with [`SfuOption::Tls`].
+    pub fn tls(&self) -> Option<&TlsFront> {
+        self.way.tls.as_ref()
     }
 
     /// The token service.
@@ -226,8 +230,13 @@ impl Options {
     /// Whether an lk-jwt-service can do what is asked of the token service.
     fn original_will_do(&self) -> bool {
         let told_the_truth = matches!(self.sfu, SfuOption::There | SfuOption::Absent);
-        self.refusal.is_none() && told_the_truth
+        self.refusal.is_none() && told_the_truth && !self.ipv6
     }
+}
+
+/// Whether this machine has the loopback address `[::1]`. Containers often have not.
+pub fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
 /// The address of an SFU that is not there.

@@ -3,6 +3,7 @@
 
 mod element_call {
     mod relay;
+    mod ways;
 }
 
 use std::time::Duration;

@@ -98,6 +98,7 @@ async fn faults_are_made_on_demand() {
         announces_nothing: true,
         sfu: SfuOption::Unreachable,
         refusal: Some(Refusal::new(StatusCode::FORBIDDEN, "M_FORBIDDEN", "Not you")),
+        ..Options::default()
     };
     let mut stack = Stack::start(options).await.expect("the servers start");
     let alice = somebody(stack.homeserver(), "alice").await;
@@ -116,6 +117,28 @@ async fn faults_are_made_on_demand() {
     let (status, body) = token(&stack, &alice).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(body["error"], "Unable to create room on SFU");
+}
+
+#[tokio::test]
+async fn an_sfu_behind_tls_is_reached_by_those_who_trust_its_authority() {
+    let options = Options { sfu: SfuOption::Tls, ..Options::default() };
+    let stack = Stack::start(options).await.expect("the servers start");
+    let alice = somebody(stack.homeserver(), "alice").await;
+    let (_, body) = token(&stack, &alice).await;
+    let url = body["url"].as_str().expect("the SFU's address");
+    assert!(url.starts_with("wss://127.0.0.1:"), "{url}");
+    let jwt = body["jwt"].as_str().expect("a token");
+    let url = format!("{}/rtc/validate?access_token={jwt}", url.replacen("wss", "https", 1));
+
+    let stranger = reqwest::get(&url).await;
+    let authority = std::fs::read(stack.tls().expect("TLS").authority()).expect("a PEM file");
+    let trusting = reqwest::Certificate::from_pem(&authority)
+        .and_then(|authority| reqwest::Client::builder().tls_certs_only([authority]).build())
+        .expect("a client");
+    let answer = trusting.get(&url).send().await.expect("an answer");
+
+    assert!(stranger.is_err_and(|error| error.is_connect()));
+    assert_eq!(answer.text().await.expect("a text"), "success");
 }
 
 /// A stack that those share who leave it as it is. It ends with this process.
