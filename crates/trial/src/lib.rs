@@ -15,6 +15,7 @@ pub mod install;
 pub mod person;
 mod ports;
 pub mod relay;
+pub mod second;
 mod secret;
 pub mod sfu;
 pub mod stack;

@@ -15,6 +15,7 @@ use crate::{
     homeserver::{self, Announced, Homeserver, Synapse},
     install, ports,
     relay::Relay,
+    second::{self, SecondSfu},
     secret,
     sfu::{self, Address, Sfu},
     tls::TlsFront,
@@ -200,6 +201,15 @@ impl Stack {
     /// The TLS before the SFU, with [`SfuOption::Tls`].
     pub fn tls(&self) -> Option<&TlsFront> {
         self.way.tls.as_ref()
+    }
+
+    /// Starts one more SFU for this homeserver's users, which it does not announce.
+    ///
+    /// # Errors
+    ///
+    /// [`second::Error`]. What was started by then is stopped.
+    pub async fn second_sfu(&self) -> Result<SecondSfu, second::Error> {
+        SecondSfu::start(self).await
     }
 
     /// The token service.

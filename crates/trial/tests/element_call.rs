@@ -3,6 +3,7 @@
 
 mod element_call {
     mod relay;
+    mod two_sfus;
     mod ways;
 }
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use phonograph_trial::homeserver::NewRoom;
-use phonograph_trial::person::{Call, Microphone, Person, Shown};
+use phonograph_trial::person::{Call, JoinOptions, Microphone, Person, Shown};
 use phonograph_trial::stack::Options;
 use phonograph_trial::stage::{Stage, WITHIN};
 use serde_json::Value;
@@ -96,7 +97,11 @@ fn tone(hertz: u32) -> Microphone {
 }
 
 async fn joined(person: &Person, room: &str) -> Result<Call> {
-    let call = person.join_call(room).await?;
+    joined_with(person, room, &JoinOptions::default()).await
+}
+
+async fn joined_with(person: &Person, room: &str, options: &JoinOptions) -> Result<Call> {
+    let call = person.join_call_with(room, options).await?;
     call.wait_joined(WITHIN).await?;
     Ok(call)
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::join::JoinOptions;
 use super::message::Message;
 use crate::browser::{Account, Browser, Line, Page, Web};
 use crate::homeserver::NewRoom;
@@ -18,10 +19,6 @@ const SIGNED_IN_WITHIN: Duration = Duration::from_mins(1);
 
 /// A request or two to a homeserver on loopback, which may be busy.
 const DONE_WITHIN: Duration = Duration::from_secs(30);
-
-/// Settings under which Element Call sends a microphone as it is. Noise suppression takes a steady
-/// tone away.
-const PLAIN_MICROPHONE: [&str; 3] = ["auto-gain-control", "noise-suppression", "echo-cancellation"];
 
 /// Somebody who is signed in. Dropping it leaves the page as it is; it ends with its browser.
 #[derive(Debug)]
@@ -193,11 +190,18 @@ impl Person {
     ///
     /// Where the page refuses. Whether it gets into the call tells [`Call::wait_joined`].
     pub async fn join_call(&self, room: &str) -> Result<Call> {
-        let settings = PLAIN_MICROPHONE.map(|name| (name.to_owned(), Value::Bool(false)));
-        let options = json!({ "settings": serde_json::Map::from_iter(settings) });
+        self.join_call_with(room, &JoinOptions::default()).await
+    }
+
+    /// As [`Person::join_call`], and differently in what the options say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Person::join_call`].
+    pub async fn join_call_with(&self, room: &str, options: &JoinOptions) -> Result<Call> {
         let open = "(room, options) => host.openCall(room, options)";
         self.page
-            .call::<Value>(open, (room, options), DONE_WITHIN)
+            .call::<Value>(open, (room, options.for_page()), DONE_WITHIN)
             .await
             .context("opening Element Call")?;
         Ok(Call::new(Arc::clone(&self.page)))

@@ -6,12 +6,14 @@
 
 mod call;
 mod client;
+mod join;
 mod message;
 mod microphone;
 mod sound;
 
 pub use call::{Call, EncryptionError, Participant, Shown};
 pub use client::Person;
+pub use join::JoinOptions;
 pub use message::Message;
 pub use microphone::Microphone;
 pub use sound::{Channel, Gap, Heard, Received, Stream};

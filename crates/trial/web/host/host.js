@@ -77,11 +77,12 @@ class Host {
         return this.#chat.after(roomId, from);
     }
 
-    /** Opens Element Call. `settings` is what its Settings dialogue would store: name → value. */
+    /** Opens Element Call. `settings` is what its Settings dialogue would store: name → value, null for none. */
     async openCall(roomId, { settings = {}, parameters = {} } = {}) {
         this.call?.close();
         for (const [name, value] of Object.entries(settings)) {
-            localStorage.setItem(`matrix-setting-${name}`, JSON.stringify(value));
+            if (value === null) localStorage.removeItem(`matrix-setting-${name}`);
+            else localStorage.setItem(`matrix-setting-${name}`, JSON.stringify(value));
         }
         const room = await this.#joined(roomId);
         const call = this.call = new Call(this.#client, room, $("stage"), parameters);
