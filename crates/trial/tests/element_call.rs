@@ -2,6 +2,7 @@
 //! anything is said about the bot.
 
 mod element_call {
+    mod keys;
     mod relay;
     mod two_sfus;
     mod ways;

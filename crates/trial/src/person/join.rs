@@ -1,5 +1,7 @@
 //! How somebody joins a call.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 /// Settings under which Element Call sends a microphone as it is. Noise suppression takes a steady
@@ -14,6 +16,25 @@ const TRANSPORT: &str = "custom-livekit-url";
 pub struct JoinOptions {
     /// The token service of the SFU to publish on, in place of the one that the homeserver announces.
     pub transport: Option<String>,
+    /// What happens to the media keys that this person sends.
+    pub keys: Keys,
+}
+
+/// What the person's client does with the media keys that Element Call sends through it
+/// (`io.element.call.encryption_keys`, to devices). Element Call itself is told that all went well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keys {
+    /// Sends them.
+    #[default]
+    AsTheyAre,
+    /// Sends none.
+    Dropped,
+    /// Sends them that much later.
+    Delayed(Duration),
+    /// Sends 16 other random bytes under the same index, to all devices the same.
+    Wrong,
+    /// Sends each this many times, one after another.
+    Repeated(u32),
 }
 
 impl JoinOptions {
@@ -22,6 +43,19 @@ impl JoinOptions {
         let plain = PLAIN_MICROPHONE.map(|name| (name.to_owned(), Value::Bool(false)));
         let mut settings = Map::from_iter(plain);
         settings.insert(TRANSPORT.to_owned(), self.transport.clone().into());
-        json!({ "settings": settings })
+        json!({ "settings": settings, "keys": self.keys.for_page() })
+    }
+}
+
+impl Keys {
+    /// As `driver.js` takes it.
+    fn for_page(self) -> Value {
+        match self {
+            Self::AsTheyAre => json!({ "how": "as they are" }),
+            Self::Dropped => json!({ "how": "dropped" }),
+            Self::Delayed(by) => json!({ "how": "delayed", "ms": by.as_millis() as u64 }),
+            Self::Wrong => json!({ "how": "wrong" }),
+            Self::Repeated(times) => json!({ "how": "repeated", "times": times }),
+        }
     }
 }

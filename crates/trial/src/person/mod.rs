@@ -13,7 +13,7 @@ mod sound;
 
 pub use call::{Call, EncryptionError, Participant, Shown};
 pub use client::Person;
-pub use join::JoinOptions;
+pub use join::{JoinOptions, Keys};
 pub use message::Message;
 pub use microphone::Microphone;
 pub use sound::{Channel, Gap, Heard, Received, Stream};

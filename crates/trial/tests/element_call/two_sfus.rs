@@ -16,7 +16,8 @@ async fn two_element_calls_hear_each_other_from_an_sfu_each() -> Result<()> {
     let room = room_of(&alice, &bob).await?;
 
     let alice_call = joined(&alice, &room).await?;
-    let elsewhere = JoinOptions { transport: Some(second.url().to_owned()) };
+    let elsewhere =
+        JoinOptions { transport: Some(second.url().to_owned()), ..JoinOptions::default() };
     let bob_call = joined_with(&bob, &room, &elsewhere).await?;
 
     hears_tone(&alice_call, &bob, 660.0).await.context("Alice, of Bob")?;

@@ -28,8 +28,11 @@ export class Call {
     #api;
     #stop = [];
 
-    /** Opens Element Call for `room` in `place`, and joins without its lobby. `parameters` overrule what we pass it. */
-    constructor(client, room, place, parameters = {}) {
+    /**
+     * Opens Element Call for `room` in `place`, and joins without its lobby. `parameters` overrule what we pass it,
+     * `keys` says what happens to the media keys that it sends (driver.js).
+     */
+    constructor(client, room, place, { parameters = {}, keys } = {}) {
         const url = address(client, room, parameters);
         this.#frame.allow = "microphone; camera; autoplay; display-capture; clipboard-write; encrypted-media";
         this.#frame.title = "Element Call";
@@ -38,7 +41,7 @@ export class Call {
             id: WIDGET_ID, type: "m.custom", name: "Element Call", creatorUserId: client.getSafeUserId(),
             url, waitForIframeLoad: false, data: {},
         });
-        this.#api = new ClientWidgetApi(widget, this.#frame, new Driver(client, room));
+        this.#api = new ClientWidgetApi(widget, this.#frame, new Driver(client, room, keys));
         this.#api.setViewedRoomId(room.roomId);
         this.#api.once("ready", () => this.#feed(client, room));
         this.#api.on("error:preparing", (error) => this.#enter("failed", error));

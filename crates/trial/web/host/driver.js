@@ -6,14 +6,21 @@
 import { Direction, MatrixError } from "matrix-js-sdk";
 import { OpenIDRequestState, WidgetDriver } from "matrix-widget-api";
 
+/** The messages that hold media keys, as deployed: `{keys: {index, key}, …}`. */
+const MEDIA_KEYS = "io.element.call.encryption_keys";
+const MEDIA_KEY_BYTES = 16;
+
 export class Driver extends WidgetDriver {
     #client;
     #room;
+    #keys;
 
-    constructor(client, room) {
+    /** `keys` is what happens to media keys on their way: `{how, ms, times}`. */
+    constructor(client, room, keys = { how: "as they are" }) {
         super();
         this.#client = client;
         this.#room = room;
+        this.#keys = keys;
     }
 
     async validateCapabilities(requested) {
@@ -80,6 +87,21 @@ export class Driver extends WidgetDriver {
     // --- to-device: `{user: {device or "*": content}}`
 
     async sendToDevice(type, encrypted, contents) {
+        if (type !== MEDIA_KEYS) return this.#sendToDevice(type, encrypted, contents);
+        const send = (these) => this.#sendToDevice(type, encrypted, these);
+        const { how, ms, times } = this.#keys;
+        switch (how) {
+            case "as they are": return send(contents);
+            case "dropped": return;
+            // Element Call does not wait for it: it takes a request for failed after ten seconds.
+            case "delayed": setTimeout(() => send(contents).catch((error) => console.error(error)), ms); return;
+            case "wrong": return send(withOtherKey(contents));
+            case "repeated": for (let sent = 0; sent < times; sent++) await send(contents); return;
+            default: throw new Error(`no way to treat keys: ${how}`);
+        }
+    }
+
+    async #sendToDevice(type, encrypted, contents) {
         if (!encrypted) {
             const plain = Object.entries(contents).map(([user, devices]) => [user, new Map(Object.entries(devices))]);
             await this.#client.sendToDevice(type, new Map(plain));
@@ -145,3 +167,12 @@ export class Driver extends WidgetDriver {
 }
 
 const effective = (event) => event.getEffectiveEvent();
+
+/** The same messages with another key, which fits nobody's media. */
+function withOtherKey(contents) {
+    const key = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(MEDIA_KEY_BYTES))));
+    const changed = (content) => ({ ...content, keys: { ...content.keys, key } });
+    const mapped = (object, change) => Object.fromEntries(
+        Object.entries(object).map(([name, value]) => [name, change(value)]));
+    return mapped(contents, (devices) => mapped(devices, changed));
+}

@@ -78,14 +78,14 @@ class Host {
     }
 
     /** Opens Element Call. `settings` is what its Settings dialogue would store: name → value, null for none. */
-    async openCall(roomId, { settings = {}, parameters = {} } = {}) {
+    async openCall(roomId, { settings = {}, parameters = {}, keys } = {}) {
         this.call?.close();
         for (const [name, value] of Object.entries(settings)) {
             if (value === null) localStorage.removeItem(`matrix-setting-${name}`);
             else localStorage.setItem(`matrix-setting-${name}`, JSON.stringify(value));
         }
         const room = await this.#joined(roomId);
-        const call = this.call = new Call(this.#client, room, $("stage"), parameters);
+        const call = this.call = new Call(this.#client, room, $("stage"), { parameters, keys });
         $("door").hidden = true;
         call.until("left").catch(() => {}).finally(() => {
             if (this.call === call) this.#closeCall();
