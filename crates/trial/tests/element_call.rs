@@ -3,6 +3,7 @@
 
 mod element_call {
     mod keys;
+    mod password;
     mod relay;
     mod two_sfus;
     mod ways;

@@ -1,6 +1,6 @@
 //! How somebody joins a call.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde_json::{Map, Value, json};
 
@@ -12,12 +12,15 @@ const PLAIN_MICROPHONE: [&str; 3] = ["auto-gain-control", "noise-suppression", "
 const TRANSPORT: &str = "custom-livekit-url";
 
 /// What is different from a join with Element Call as it is.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct JoinOptions {
     /// The token service of the SFU to publish on, in place of the one that the homeserver announces.
     pub transport: Option<String>,
     /// What happens to the media keys that this person sends.
     pub keys: Keys,
+    /// The call's password, from which all derive the key of their media. No keys are sent then, in
+    /// whatever room.
+    pub password: Option<String>,
 }
 
 /// What the person's client does with the media keys that Element Call sends through it
@@ -43,7 +46,20 @@ impl JoinOptions {
         let plain = PLAIN_MICROPHONE.map(|name| (name.to_owned(), Value::Bool(false)));
         let mut settings = Map::from_iter(plain);
         settings.insert(TRANSPORT.to_owned(), self.transport.clone().into());
-        json!({ "settings": settings, "keys": self.keys.for_page() })
+        let password =
+            self.password.iter().map(|password| ("password".to_owned(), json!(password)));
+        let parameters = password.collect::<Map<_, _>>();
+        json!({ "settings": settings, "parameters": parameters, "keys": self.keys.for_page() })
+    }
+}
+
+impl fmt::Debug for JoinOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinOptions")
+            .field("transport", &self.transport)
+            .field("keys", &self.keys)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .finish()
     }
 }
 
@@ -57,5 +73,17 @@ impl Keys {
             Self::Wrong => json!({ "how": "wrong" }),
             Self::Repeated(times) => json!({ "how": "repeated", "times": times }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_does_not_print() {
+        let options =
+            JoinOptions { password: Some("correct horse".to_owned()), ..JoinOptions::default() };
+        assert!(!format!("{options:?}").contains("horse"));
     }
 }
