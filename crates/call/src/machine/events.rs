@@ -21,6 +21,7 @@ impl Machine {
         if std::mem::take(&mut self.roster_changed) {
             self.follow_roster(now);
         }
+        self.finish();
     }
 
     fn drain_session(&mut self, now: Now) {
@@ -44,7 +45,7 @@ impl Machine {
                 warn!(left, "the homeserver has probably ended our membership");
                 self.standing = if left { Standing::ProbablyLeft } else { Standing::Member };
             }
-            session::Event::Left => self.over(),
+            session::Event::Left => self.left = true,
             session::Event::Failed(failure) => {
                 let reason = self.failure(failure);
                 self.standing = Standing::Out;
@@ -286,9 +287,11 @@ impl Machine {
         }
     }
 
-    /// Both sides are left.
-    fn over(&mut self) {
-        if let Some(reason) = self.ending.take() {
+    /// Ends once both sides are left, and all that the session had to say is told.
+    fn finish(&mut self) {
+        if std::mem::take(&mut self.left)
+            && let Some(reason) = self.ending.take()
+        {
             self.actions.push_back(Action::End(reason));
         }
     }

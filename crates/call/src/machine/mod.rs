@@ -147,6 +147,8 @@ pub(crate) struct Machine {
     /// of a track as soon as it is announced.
     heard: bool,
     ending: Option<EndReason>,
+    /// Whether Matrix is left.
+    left: bool,
     actions: Actions,
 }
 
@@ -196,6 +198,7 @@ impl Machine {
             hold_until: None,
             heard: false,
             ending: None,
+            left: false,
             actions: Actions::new(),
         };
         this.handle_room_state(state, now);

@@ -267,6 +267,19 @@ fn leaving_sends_the_held_leave_and_ends() {
 }
 
 #[test]
+fn that_we_left_is_told_before_the_end() {
+    let mut bed = Bed::new(state(true, &[]));
+    bed.machine.leave(bed.now);
+    bed.drain();
+    let saved = bed.events.iter().rev().find_map(|event| match event {
+        Event::Saved(saved) => Some(saved.clone()),
+        _ => None,
+    });
+    assert!(bed.ended.is_some());
+    assert!(saved.is_some_and(|saved| !saved.joined && saved.delay_ids.is_empty()));
+}
+
+#[test]
 fn a_room_that_becomes_encrypted_gets_no_further_clear_frame() {
     let mut bed = Bed::new(state(false, &[]));
     bed.machine.handle_room_state(state(true, &[]), bed.now);
