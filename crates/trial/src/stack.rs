@@ -217,6 +217,11 @@ impl Stack {
         &self.token_service
     }
 
+    /// The SFU's own address, past all that stands before it.
+    pub fn sfu_address(&self) -> &Address {
+        &self.address
+    }
+
     /// What somebody outside needs to use the stack.
     pub fn endpoints(&self) -> Endpoints {
         let homeserver = self.homeserver();

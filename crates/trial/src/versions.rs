@@ -12,6 +12,9 @@ pub const LIVEKIT_SERVER: &str = "1.13.5";
 /// `@element-hq/element-call-embedded`: Element Call as a widget.
 pub const ELEMENT_CALL: &str = "0.26.1";
 
+/// `livekit-client`, which strangers at the SFU are: the version that is in Element Call.
+pub const LIVEKIT_CLIENT: &str = "2.22.3";
+
 /// `matrix-js-sdk`, with which the widget's host page talks to the homeserver.
 pub const MATRIX_JS_SDK: &str = "43.0.0";
 
@@ -32,6 +35,7 @@ mod tests {
         let pinned = serde_json::json!({
             "@element-hq/element-call-embedded": ELEMENT_CALL,
             "esbuild": ESBUILD,
+            "livekit-client": LIVEKIT_CLIENT,
             "matrix-js-sdk": MATRIX_JS_SDK,
             "matrix-widget-api": MATRIX_WIDGET_API,
         });

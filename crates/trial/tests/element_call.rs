@@ -5,6 +5,7 @@ mod element_call {
     mod keys;
     mod password;
     mod relay;
+    mod stranger;
     mod two_sfus;
     mod ways;
 }

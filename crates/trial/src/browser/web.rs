@@ -103,14 +103,15 @@ impl fmt::Debug for Account {
     }
 }
 
-/// One script of the host page's modules and all that they import, beside the page itself.
+/// One script of each page's modules and all that they import, beside the pages themselves.
 async fn bundle(modules: &Modules) -> Result<TempDir> {
     let folder = guard::folder("web").context("a folder for the bundle")?;
-    let sources = Path::new(SOURCES).join("host");
+    let sources = Path::new(SOURCES);
     let output = Command::new(modules.esbuild())
-        .arg(sources.join("host.js"))
+        .arg(sources.join("host/host.js"))
+        .arg(sources.join("stranger/stranger.js"))
         .args(["--bundle", "--format=esm", "--target=es2022", "--log-level=warning"])
-        .arg(format!("--outfile={}", folder.path().join("host.js").display()))
+        .args(["--entry-names=[name]", &format!("--outdir={}", folder.path().display())])
         .env("NODE_PATH", modules.folder())
         .stdin(Stdio::null())
         .output()
@@ -122,7 +123,7 @@ async fn bundle(modules: &Modules) -> Result<TempDir> {
         String::from_utf8_lossy(&output.stderr)
     );
     for file in ["index.html", "host.css"] {
-        tokio::fs::copy(sources.join(file), folder.path().join(file))
+        tokio::fs::copy(sources.join("host").join(file), folder.path().join(file))
             .await
             .with_context(|| format!("copying {file}"))?;
     }
@@ -143,6 +144,7 @@ async fn routes(modules: &Modules, bundle: &Path) -> Result<Router> {
         .route("/call/index.html", get(async || Html(page)))
         .nest_service("/call", ServeDir::new(element_call))
         .nest_service("/ears", ServeDir::new(Path::new(SOURCES).join("ears")))
+        .nest_service("/stranger", ServeDir::new(Path::new(SOURCES).join("stranger")))
         .nest_service("/pkg", ServeDir::new(wasm))
         .fallback_service(ServeDir::new(bundle)))
 }

@@ -10,6 +10,7 @@ mod join;
 mod message;
 mod microphone;
 mod sound;
+mod stranger;
 
 pub use call::{Call, EncryptionError, Participant, Shown};
 pub use client::Person;
@@ -17,3 +18,4 @@ pub use join::{JoinOptions, Keys};
 pub use message::Message;
 pub use microphone::Microphone;
 pub use sound::{Channel, Gap, Heard, Received, Stream};
+pub use stranger::{Guise, Stranger};

@@ -23,6 +23,11 @@ const ROOM: (u32, u32) = (300, 20);
 /// The most of a homeserver's answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
+/// The SFU's room for the call of a Matrix room.
+pub fn alias(room_id: &str) -> String {
+    token::hash(&[room_id, ROOM_SLOT])
+}
+
 /// What the checks need: connections to homeservers and to the SFU.
 #[derive(Debug)]
 pub(super) struct Access {

@@ -15,6 +15,7 @@ mod service;
 mod token;
 
 pub use self::{
+    access::alias,
     original::Original,
     service::{Refusal, Service, Settings},
 };
