@@ -50,6 +50,7 @@ impl SecondSfu {
             sfu: sfu.address().clone(),
             server_name: homeserver.server_name().to_owned(),
             homeserver: homeserver.url().to_owned(),
+            delegates: false,
         };
         let token_service = TokenService::start_ours(start, None)?;
         Ok(Self { token_service, sfu })

@@ -34,6 +34,10 @@ pub struct Options {
     /// Clients find the SFU and its media on `[::1]` alone, which [`has_ipv6`] has to be true for. A
     /// [`Relay`] takes it there.
     pub ipv6: bool,
+    /// The token service takes delayed leaves over from clients (`/delegate_delayed_leave`), and the
+    /// SFU tells it who leaves. Element Call makes use of that where it finds it. The original
+    /// always does.
+    pub delegation: bool,
     /// The token service refuses everybody from the start. It is ours then, never the original.
     pub refusal: Option<Refusal>,
 }
@@ -137,7 +141,8 @@ impl Stack {
         let port = listener.local_addr().map_err(Error::Ports)?.port();
         let url = format!("http://127.0.0.1:{port}");
         let original = token_service::binary().filter(|_| options.original_will_do());
-        let webhooks = original.as_ref().map(|_| format!("{url}/sfu_webhook"));
+        let told_by_sfu = original.is_some() || options.delegation;
+        let webhooks = told_by_sfu.then(|| format!("{url}/sfu_webhook"));
         let announced = if options.announces_nothing {
             Announced::Nothing
         } else {
@@ -165,6 +170,7 @@ impl Stack {
             sfu: address.clone(),
             server_name: synapse.homeserver().server_name().to_owned(),
             homeserver: synapse.homeserver().url().to_owned(),
+            delegates: options.delegation,
         };
         let token_service = match original {
             Some(binary) => TokenService::start_original(&binary, start).await?,

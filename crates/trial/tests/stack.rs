@@ -1,6 +1,8 @@
 //! The servers together: what a client needs of them to get into a call, and what goes wrong where
 //! they are told to.
 
+use std::time::Duration;
+
 use phonograph_trial::{
     homeserver::{Homeserver, Login, NewRoom, RequestError},
     stack::{Options, SfuOption, Stack},
@@ -141,6 +143,32 @@ async fn an_sfu_behind_tls_is_reached_by_those_who_trust_its_authority() {
     assert_eq!(answer.text().await.expect("a text"), "success");
 }
 
+#[tokio::test]
+async fn a_leave_that_was_handed_over_is_delayed_until_its_participant_has_left() {
+    const SHORT: Duration = Duration::from_millis(2500);
+    const LONG: Duration = Duration::from_mins(10);
+    let options = Options { delegation: true, ..Options::default() };
+    let stack = Stack::start(options).await.expect("the servers start");
+    let homeserver = stack.homeserver();
+    let alice = somebody(homeserver, "alice").await;
+    let room = homeserver.create_room(&alice, &NewRoom::default()).await.expect("a room");
+    let other = homeserver.create_room(&alice, &NewRoom::default()).await.expect("a room");
+
+    let _stays = joined_with_leave(&stack, &alice, &room, SHORT).await;
+    let leaves = joined_with_leave(&stack, &alice, &other, LONG).await;
+
+    // Left to itself, the short one would fire twice meanwhile.
+    tokio::time::sleep(SHORT * 2).await;
+    assert_eq!(homeserver.call_members(&alice, &room).await.expect("members").len(), 1);
+    drop(leaves);
+    let gone = async {
+        while !homeserver.call_members(&alice, &other).await.expect("members").is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG / 20, gone).await.expect("the long one has fired");
+}
+
 /// A stack that those share who leave it as it is. It ends with this process.
 async fn shared() -> &'static Stack {
     static SHARED: OnceCell<Stack> = OnceCell::const_new();
@@ -155,6 +183,29 @@ async fn somebody(homeserver: &Homeserver, name: &str) -> Login {
     homeserver.login(name, &password).await.expect("a device")
 }
 
+/// Announces a membership, hands its delayed leave over and connects to the SFU, until the result is
+/// dropped.
+async fn joined_with_leave(stack: &Stack, who: &Login, room: &str, delay: Duration) -> impl Sized {
+    let homeserver = stack.homeserver();
+    let key = format!("_{}_{}_m.call", who.user_id, who.device_id);
+    let kind = "org.matrix.msc3401.call.member";
+    let here = json!({ "application": "m.call" });
+    homeserver.set_state(who, room, (kind, &key), &here).await.expect("they are in the call");
+    let delay_ms = delay.as_millis() as u64;
+    let path = format!(
+        "/_matrix/client/v3/rooms/{room}/state/{kind}/{key}?org.matrix.msc4140.delay={delay_ms}"
+    );
+    let token = Some(who.access_token.as_str());
+    let leave = homeserver.request(Method::PUT, &path, token, Some(&json!({}))).await;
+    let leave = leave.expect("a delayed leave").body["delay_id"].take();
+    let asked = json!({ "room": room, "delay_id": leave, "delay_timeout": delay_ms });
+    let (status, body) = token_with(stack, who, &asked).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let (url, jwt) = (body["url"].as_str(), body["jwt"].as_str());
+    let url = format!("{}/rtc?access_token={}", url.expect("an SFU"), jwt.expect("a token"));
+    tokio_tungstenite::connect_async(url).await.expect("a way in")
+}
+
 /// The transports that the homeserver announces (MSC4143).
 async fn announced(homeserver: &Homeserver, who: &Login) -> Value {
     const PATH: &str = "/_matrix/client/unstable/org.matrix.msc4143/rtc/transports";
@@ -164,6 +215,11 @@ async fn announced(homeserver: &Homeserver, who: &Login) -> Value {
 
 /// Asks for a token as a client in `compatibility` mode does.
 async fn token(stack: &Stack, who: &Login) -> (StatusCode, Value) {
+    token_with(stack, who, &json!({})).await
+}
+
+/// The same, with more or other fields in the request.
+async fn token_with(stack: &Stack, who: &Login, more: &Value) -> (StatusCode, Value) {
     let user = who.user_id.replace('@', "%40").replace(':', "%3A");
     let path = format!("/_matrix/client/v3/user/{user}/openid/request_token");
     let openid = stack
@@ -172,11 +228,14 @@ async fn token(stack: &Stack, who: &Login) -> (StatusCode, Value) {
         .await
         .expect("an OpenID token");
     assert_eq!(openid.status, 200);
-    let asked = json!({
+    let mut asked = json!({
         "room": "!somewhere",
         "openid_token": openid.body,
         "device_id": who.device_id,
     });
+    for (name, value) in more.as_object().expect("fields") {
+        asked[name] = value.clone();
+    }
     let url = format!("{}/sfu/get", stack.token_service().url());
     let answer = reqwest::Client::new().post(url).json(&asked).send().await.expect("an answer");
     (answer.status(), answer.json().await.expect("JSON"))

@@ -1,6 +1,6 @@
 //! Who gets a token: the checks, in the original's order, and what they cost.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use livekit_api::services::room::{CreateRoomOptions, RoomClient};
@@ -9,8 +9,9 @@ use url::Url;
 
 use super::{
     body::{Member, Request},
+    delegation::{DelayedLeave, Delegation},
     service::{Refusal, Settings},
-    token,
+    token, webhook,
 };
 
 /// The slot that `/sfu/get` means.
@@ -19,6 +20,10 @@ const ROOM_SLOT: &str = "m.call#ROOM";
 /// How long an empty room stays, and how long one from which the last has gone, as the original
 /// has it.
 const ROOM: (u32, u32) = (300, 20);
+
+/// What those are told who may not make rooms, and want their leave taken over.
+const FULL_ACCESS_ONLY: &str =
+    "Delegation of delayed events is only supported for full access users";
 
 /// The most of a homeserver's answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -33,7 +38,8 @@ pub fn alias(room_id: &str) -> String {
 pub(super) struct Access {
     settings: Settings,
     homeservers: reqwest::Client,
-    rooms: RoomClient,
+    rooms: Arc<RoomClient>,
+    delegation: Delegation,
 }
 
 /// A user whom a homeserver vouches for.
@@ -54,7 +60,14 @@ impl Access {
         let rooms = RoomClient::with_api_key(&sfu.http_url(), &sfu.key, &sfu.secret)
             .with_failover(false)
             .with_request_timeout(Duration::from_secs(10));
-        Ok(Self { settings, homeservers, rooms })
+        let rooms = Arc::new(rooms);
+        let delegation = Delegation::new(Arc::clone(&rooms), homeservers.clone());
+        Ok(Self { settings, homeservers, rooms, delegation })
+    }
+
+    /// Whether delayed leaves are taken over.
+    pub(super) fn delegates(&self) -> bool {
+        self.settings.delegates
     }
 
     /// What clients are told of the SFU's address.
@@ -123,48 +136,102 @@ impl Access {
         Ok(User { id: sub, may_make_rooms })
     }
 
+    /// Answers `/delegate_delayed_leave`: that of a participant who has a token of `/get_token`.
+    /// Nothing is looked up for it yet, at the SFU or the homeserver.
+    pub(super) async fn delegate(&self, asked: Request) -> Result<(), Refusal> {
+        let Member { id, user_id, device_id } = &asked.member;
+        if asked.room_id.is_empty() || asked.slot_id.is_empty() {
+            return Err(Refusal::bad_json("The request body is missing `room_id` or `slot_id`"));
+        }
+        if id.is_empty() || user_id.is_empty() || device_id.is_empty() {
+            return Err(Refusal::bad_json(
+                "The request body `member` is missing `id`, `claimed_user_id` or \
+                 `claimed_device_id`",
+            ));
+        }
+        if asked.access_token.is_empty() || asked.server_name.is_empty() {
+            return Err(Refusal::bad_json(
+                "The request body `openid_token` is missing `access_token` or `matrix_server_name`",
+            ));
+        }
+        if asked.delay_id.is_empty() || asked.delay_timeout <= 0 {
+            return Err(Refusal::no_delay());
+        }
+        let user = self.look_up(&asked).await?;
+        if user.id != *user_id {
+            return Err(Refusal::unauthorised());
+        }
+        if !user.may_make_rooms {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "M_FORBIDDEN", FULL_ACCESS_ONLY));
+        }
+        let leave = self.delayed_leave(&asked).await?;
+        let identity = token::hash(&[user_id, device_id, id]);
+        let room = token::hash(&[&asked.room_id, &asked.slot_id]);
+        self.delegation.take((room, identity), leave);
+        Ok(())
+    }
+
+    /// Hears a message to `/sfu_webhook`.
+    pub(super) fn sfu_says(&self, authorization: &str, body: &[u8]) {
+        if let Some(participant) = webhook::who_left(&self.settings.sfu, authorization, body) {
+            self.delegation.left(&participant);
+        }
+    }
+
     /// Makes the room where the user may, and signs the token. Others get one, too: it opens a
     /// room that is there.
     async fn admit(&self, user: &User, identity: &str, asked: &Request) -> Result<String, Refusal> {
-        if !asked.delay_id.is_empty() {
-            self.check_delegation(user, &asked.server_name).await?;
-        }
+        let leave = if asked.delay_id.is_empty() {
+            None
+        } else if user.may_make_rooms {
+            Some(self.delayed_leave(asked).await?)
+        } else {
+            return Err(Refusal::bad_json(FULL_ACCESS_ONLY));
+        };
         let room = token::hash(&[&asked.room_id, &asked.slot_id]);
         if user.may_make_rooms {
-            let (empty_timeout, departure_timeout) = ROOM;
-            let options = CreateRoomOptions {
-                empty_timeout,
-                departure_timeout,
-                ..CreateRoomOptions::default()
-            };
-            self.rooms.create_room(&room, options).await.map_err(|error| {
-                tracing::warn!(%error, "the SFU made no room");
-                Refusal::unknown("Unable to create room on SFU")
-            })?;
+            self.make(&room).await?;
         }
-        token::sign(&self.settings.sfu, identity, &room).map_err(|error| {
+        let token = token::sign(&self.settings.sfu, identity, &room).map_err(|error| {
             tracing::warn!(%error, "a token could not be signed");
             Refusal::unknown("Internal server error")
+        })?;
+        if let Some(leave) = leave.filter(|_| self.settings.delegates) {
+            self.delegation.take((room, identity.to_owned()), leave);
+        }
+        Ok(token)
+    }
+
+    /// Makes a room at the SFU. One that is there stays as it is.
+    async fn make(&self, room: &str) -> Result<(), Refusal> {
+        let (empty_timeout, departure_timeout) = ROOM;
+        let options =
+            CreateRoomOptions { empty_timeout, departure_timeout, ..CreateRoomOptions::default() };
+        self.rooms.create_room(room, options).await.map(drop).map_err(|error| {
+            tracing::warn!(%error, "the SFU made no room");
+            Refusal::unknown("Unable to create room on SFU")
         })
     }
 
-    /// Whether the original would take a delayed leave over. Nobody asks it of us who has found
-    /// that we have no `/delegate_delayed_leave`: we check the request, and leave the leave alone.
-    async fn check_delegation(&self, user: &User, server_name: &str) -> Result<(), Refusal> {
-        if !user.may_make_rooms {
-            return Err(Refusal::bad_json(
-                "Delegation of delayed events is only supported for full access users",
-            ));
-        }
-        if self.settings.client_apis.contains_key(server_name) {
-            return Ok(());
-        }
+    /// The delayed leave of a request, with the client API of its homeserver.
+    async fn delayed_leave(&self, asked: &Request) -> Result<DelayedLeave, Refusal> {
         let unresolved = || Refusal::bad_json("Unable to resolve client-server API");
-        let mut url = self.homeserver(server_name).ok_or_else(unresolved)?;
+        let found = match self.settings.client_apis.get(&asked.server_name) {
+            Some(known) => known.clone(),
+            None => self.announced_client_api(&asked.server_name).await.ok_or_else(unresolved)?,
+        };
+        Ok(DelayedLeave {
+            client_api: Url::parse(&found).map_err(|_| unresolved())?,
+            id: asked.delay_id.clone(),
+            delay: Duration::from_millis(asked.delay_timeout.unsigned_abs()),
+        })
+    }
+
+    async fn announced_client_api(&self, server_name: &str) -> Option<String> {
+        let mut url = self.homeserver(server_name)?;
         url.set_path("/.well-known/matrix/client");
-        let known: serde_json::Value = self.get(url).await.ok_or_else(unresolved)?;
-        let found = known["m.homeserver"]["base_url"].as_str();
-        found.filter(|base| Url::parse(base).is_ok()).map(|_| ()).ok_or_else(unresolved)
+        let known: serde_json::Value = self.get(url).await?;
+        known["m.homeserver"]["base_url"].as_str().map(str::to_owned)
     }
 
     /// Where a homeserver is asked.
@@ -204,11 +271,7 @@ impl Access {
 fn check_delay(asked: &Request) -> Result<(), Refusal> {
     let complete = !asked.delay_id.is_empty() && asked.delay_timeout > 0;
     let absent = asked.delay_id.is_empty() && asked.delay_timeout == 0;
-    if complete || absent {
-        Ok(())
-    } else {
-        Err(Refusal::bad_json("The request body is missing `delay_id` or `delay_timeout`"))
-    }
+    if complete || absent { Ok(()) } else { Err(Refusal::no_delay()) }
 }
 
 /// `https://` and the server name, where that is a host and perhaps a port and nothing else.
@@ -225,6 +288,10 @@ fn at_homeserver(server_name: &str) -> Option<Url> {
 impl Refusal {
     fn bad_json(error: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "M_BAD_JSON", error)
+    }
+
+    fn no_delay() -> Self {
+        Self::bad_json("The request body is missing `delay_id` or `delay_timeout`")
     }
 
     fn unauthorised() -> Self {

@@ -1,18 +1,20 @@
 //! The token service: gives somebody whom their homeserver knows a token for the SFU.
 //!
-//! Ours, in this process, answers `/healthz`, `/sfu/get` and `/get_token` as Element's
-//! lk-jwt-service does; a test holds it to recorded answers of the original. It has no
-//! `/delegate_delayed_leave`, by which clients know that they keep their delayed leaves themselves,
-//! and no webhooks.
+//! Ours, in this process, answers as Element's lk-jwt-service does; a test holds it to recorded
+//! answers of the original. Where it does not delegate, which [`Settings::delegates`] says, it has
+//! no `/delegate_delayed_leave`, by which clients know that they keep their delayed leaves
+//! themselves, and no `/sfu_webhook`.
 //!
 //! Where the environment variable [`BINARY`] names an lk-jwt-service, that is started instead.
 
 mod access;
 mod body;
+mod delegation;
 mod original;
 mod routes;
 mod service;
 mod token;
+mod webhook;
 
 pub use self::{
     access::alias,
@@ -64,6 +66,8 @@ pub(crate) struct Start {
     pub(crate) server_name: String,
     /// That homeserver's client API.
     pub(crate) homeserver: String,
+    /// Whether ours takes delayed leaves over. The original always does.
+    pub(crate) delegates: bool,
 }
 
 impl TokenService {
@@ -82,6 +86,7 @@ impl TokenService {
             client_apis: HashMap::from([(start.server_name.clone(), start.homeserver)]),
             full_access: vec![start.server_name],
             accept_any_certificate: true,
+            delegates: start.delegates,
             ..Settings::new(start.sfu)
         };
         Service::start_on(start.listener, settings).map(Self::Ours).map_err(StartError::Ours)

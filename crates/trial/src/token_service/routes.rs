@@ -33,11 +33,12 @@ const CORS: [(header::HeaderName, HeaderValue); 3] = [
     ),
 ];
 
-/// Which of the two a request is for.
+/// Which of them a request is for.
 #[derive(Debug, Clone, Copy)]
 enum Endpoint {
     SfuGet,
     GetToken,
+    DelegateDelayedLeave,
 }
 
 #[derive(Debug)]
@@ -48,12 +49,17 @@ struct Shared {
 
 /// All of the service's paths.
 pub(super) fn router(access: Access, refusing: Refusing) -> Router {
-    Router::new()
+    let at = |endpoint| any(move |state, request| asked(endpoint, state, request));
+    let mut router = Router::new()
         .route("/healthz", any(healthz))
-        .route("/sfu/get", any(|state, request| tokens(Endpoint::SfuGet, state, request)))
-        .route("/get_token", any(|state, request| tokens(Endpoint::GetToken, state, request)))
-        .fallback(elsewhere)
-        .with_state(Arc::new(Shared { access, refusing }))
+        .route("/sfu/get", at(Endpoint::SfuGet))
+        .route("/get_token", at(Endpoint::GetToken));
+    if access.delegates() {
+        router = router
+            .route("/delegate_delayed_leave", at(Endpoint::DelegateDelayedLeave))
+            .route("/sfu_webhook", any(webhook));
+    }
+    router.fallback(elsewhere).with_state(Arc::new(Shared { access, refusing }))
 }
 
 async fn healthz(method: Method) -> StatusCode {
@@ -64,7 +70,7 @@ async fn healthz(method: Method) -> StatusCode {
     }
 }
 
-async fn tokens(
+async fn asked(
     endpoint: Endpoint,
     State(shared): State<Arc<Shared>>,
     request: HttpRequest<Body>,
@@ -75,36 +81,47 @@ async fn tokens(
         _ => return answer(StatusCode::METHOD_NOT_ALLOWED, None),
     }
     let body = to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    match token(endpoint, &shared, body.map_err(|_| Unreadable)).await {
-        Ok(jwt) => {
-            let url = shared.access.sfu_url();
-            answer(StatusCode::OK, Some(&json!({ "url": url, "jwt": jwt })))
-        }
+    match answered(endpoint, &shared, body.map_err(|_| Unreadable)).await {
+        Ok(body) => answer(StatusCode::OK, Some(&body)),
         Err(Refusal { status, errcode, error }) => {
             answer(status, Some(&json!({ "errcode": errcode, "error": error })))
         }
     }
 }
 
-async fn token(
+async fn answered(
     endpoint: Endpoint,
     shared: &Shared,
     body: Result<Bytes, Unreadable>,
-) -> Result<String, Refusal> {
+) -> Result<Value, Refusal> {
     if let Some(refusal) = shared.refusing.current() {
         return Err(refusal);
     }
     let read = match endpoint {
         Endpoint::SfuGet => Request::of_sfu_get,
-        Endpoint::GetToken => Request::of_get_token,
+        Endpoint::GetToken | Endpoint::DelegateDelayedLeave => Request::of_get_token,
     };
     let asked = body.and_then(|bytes| read(&bytes)).map_err(|Unreadable| {
         Refusal::new(StatusCode::BAD_REQUEST, "M_NOT_JSON", "Error reading request")
     })?;
-    match endpoint {
-        Endpoint::SfuGet => shared.access.sfu_get(asked).await,
-        Endpoint::GetToken => shared.access.get_token(asked).await,
-    }
+    let jwt = match endpoint {
+        Endpoint::SfuGet => shared.access.sfu_get(asked).await?,
+        Endpoint::GetToken => shared.access.get_token(asked).await?,
+        Endpoint::DelegateDelayedLeave => {
+            shared.access.delegate(asked).await?;
+            return Ok(json!({}));
+        }
+    };
+    Ok(json!({ "url": shared.access.sfu_url(), "jwt": jwt }))
+}
+
+/// The SFU learns nothing from the answer, whoever it is.
+async fn webhook(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>) -> StatusCode {
+    let (head, body) = request.into_parts();
+    let authorization = head.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+    let body = to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
+    shared.access.sfu_says(authorization.unwrap_or_default(), &body);
+    StatusCode::OK
 }
 
 /// JSON and a line's end, as Go's encoder writes it.

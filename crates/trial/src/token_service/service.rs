@@ -29,6 +29,8 @@ pub struct Settings {
     pub addresses: HashMap<String, String>,
     /// Whether a homeserver may show any certificate, also one that it signed itself.
     pub accept_any_certificate: bool,
+    /// Whether it takes delayed leaves over. It wants the SFU's webhooks then, at `/sfu_webhook`.
+    pub delegates: bool,
     /// How long a homeserver may take to answer.
     pub lookup_max: Duration,
 }
@@ -66,6 +68,7 @@ impl Settings {
             client_apis: HashMap::new(),
             addresses: HashMap::new(),
             accept_any_certificate: false,
+            delegates: false,
             lookup_max: Duration::from_secs(30),
         }
     }
