@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use phonograph_trial::browser::{Browser, Options, Page, Web};
 use phonograph_trial::install;
-use phonograph_trial::person::Heard;
+use phonograph_trial::person::{Heard, Sounds};
 use serde_json::Value;
 
 const WITHIN: Duration = Duration::from_secs(30);
@@ -17,7 +17,7 @@ const PLAY: &str = "async (hertz) => {
     script.src = 'ears/ears.js';
     await new Promise((loaded) => { script.onload = loaded; document.head.append(script); });
 
-    const context = new AudioContext({ sampleRate: 48000 });
+    const context = window.tones = new AudioContext({ sampleRate: 48000 });
     const both = new ChannelMergerNode(context, { numberOfInputs: 2 });
     window.levels = hertz.map((frequency, channel) => {
         const tone = new OscillatorNode(context, { frequency });
@@ -73,6 +73,35 @@ async fn ears_tell_left_from_right_and_when_sound_begins_and_ends() -> Result<()
     let turned_down = turn(&page, 0.0).await?;
     let ended = when(&page, "silence").await?;
     assert!((turned_down..turned_down + 1000).contains(&ended), "{turned_down}, heard {ended}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ears_tell_how_long_somebody_was_not_heard() -> Result<()> {
+    let (_web, _browser, page) = open().await?;
+    page.call::<Value>(PLAY, ([441.0, 613.0],), WITHIN).await?;
+    turn(&page, 0.25).await?;
+    let began = when(&page, "sound").await?;
+
+    // By the clock of the sound itself, so that a slow machine pauses no longer.
+    let pauses = "new Promise((done) => {
+        const now = tones.currentTime;
+        for (const level of levels) {
+            for (const [from, to] of [[1, 1.06], [2, 2.3]]) {
+                level.setValueAtTime(0, now + from);
+                level.setValueAtTime(0.25, now + to);
+            }
+        }
+        setTimeout(done, 4000);
+    })";
+    page.evaluate::<Value>(pauses, WITHIN).await?;
+
+    let sounds: Sounds = page.evaluate("ears.sounds(null)", WITHIN).await?;
+    let gaps = sounds.gaps(began, sounds.now_ms)?;
+    let lengths = gaps.iter().map(|gap| gap.length_ms).collect::<Vec<_>>();
+    // Opus and the jitter buffer blur their edges.
+    assert!(lengths.iter().any(|length| (30..=90).contains(length)), "{gaps:?}");
+    assert!((260..=340).contains(&sounds.longest_gap_ms(began, sounds.now_ms)?), "{gaps:?}");
     Ok(())
 }
 

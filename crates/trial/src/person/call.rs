@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::sound::Heard;
+use super::sounds::Sounds;
 use crate::browser::Page;
 
 /// Element Call sends its leave and says so; without an SFU it first gives up on it.
@@ -149,6 +150,19 @@ impl Call {
         let silence =
             self.page.call("(who) => host.call.ears.silence(who)", (participant,), within).await;
         silence.context("waiting for silence")
+    }
+
+    /// When a participant, whose identity begins with this, was heard so far: for how long a
+    /// listener missed them. Streams that have ended count.
+    ///
+    /// # Errors
+    ///
+    /// Where the page has gone.
+    pub async fn sounds(&self, participant: &str) -> Result<Sounds> {
+        self.page
+            .call("(who) => host.call.ears.sounds(who)", (participant,), SHOWN_WITHIN)
+            .await
+            .context("asking when somebody was heard")
     }
 
     /// Turns the microphone off, or on.

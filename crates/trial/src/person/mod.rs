@@ -10,6 +10,7 @@ mod join;
 mod message;
 mod microphone;
 mod sound;
+mod sounds;
 mod stranger;
 
 pub use call::{Call, EncryptionError, Participant, Shown};
@@ -18,4 +19,5 @@ pub use join::{JoinOptions, Keys};
 pub use message::Message;
 pub use microphone::Microphone;
 pub use sound::{Channel, Gap, Heard, Received, Stream};
+pub use sounds::{Sound, Sounds};
 pub use stranger::{Guise, Stranger};

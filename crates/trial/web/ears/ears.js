@@ -7,6 +7,8 @@
     const RATE = 48000;
     const STREAMS_MAX = 64;     // and as many names; the oldest go
     const GAPS_MAX = 1000;      // per stream; later ones are counted only
+    const SOUNDS_MAX = 2000;    // per stream; the oldest go
+    const PAUSE_MS_MAX = 5000;  // up to here samples are counted; clocks of sound and machine part in the long run
 
     const context = new AudioContext({ sampleRate: RATE });
     const loaded = context.audioWorklet.addModule(new URL("worklet.js", document.currentScript.src));
@@ -39,7 +41,7 @@
         for (const former of streams) if (former.track === track) end(former);
         const heard = {
             sid: stream.id.split("|")[1] ?? stream.id, track, receiver, ended: false,
-            sounding: false, since: null, gaps: [], gapCount: 0, recorded: () => {},
+            sounding: false, since: null, gaps: [], gapCount: 0, sounds: [], recorded: () => {},
         };
         streams.push(heard);
         if (streams.length > STREAMS_MAX) end(streams.shift());
@@ -58,10 +60,15 @@
             if (data.channels) heard.recorded(data.channels);
             else if (data.gap !== undefined) {
                 heard.gapCount++;
+                ended(heard, data.at);
+                began(heard, data.at + data.gap);
                 if (heard.gaps.length < GAPS_MAX) heard.gaps.push({ at: data.at, ms: data.gap });
             } else {
                 heard.sounding = data.sound;
                 heard.since = data.at;
+                if (!data.sound) ended(heard, data.at);
+                else if (heard.sounds.length && data.quiet < PAUSE_MS_MAX) began(heard, heard.sounds.at(-1).to + data.quiet);
+                else began(heard, data.at);
             }
             wake();
         };
@@ -69,10 +76,22 @@
         heard.source.connect(heard.ear).connect(muted);
     }
 
+    // Stretches of sound, each until it has ended without a time of its end.
+    function began(heard, at) {
+        heard.sounds.push({ from: at, to: null });
+        if (heard.sounds.length > SOUNDS_MAX) heard.sounds.shift();
+    }
+
+    function ended(heard, at) {
+        const last = heard.sounds.at(-1);
+        if (last && last.to === null) last.to = at;
+    }
+
     function end(heard) {
         if (heard.ended) return;
         heard.ended = true;
         if (heard.sounding) heard.since = Date.now();
+        ended(heard, Date.now());
         heard.sounding = false;
         heard.source?.disconnect();
         heard.ear?.disconnect();
@@ -144,6 +163,13 @@
                 gaps: heard.gaps, gap_count: heard.gapCount,
                 received: await received(heard),
             })));
+        },
+
+        /** When `participant` was heard: `{now, sounds: [{from, to}]}`, epoch milliseconds. */
+        sounds(participant) {
+            const now = Date.now();
+            const sounds = of(participant).flatMap((heard) => heard.sounds);
+            return { now, sounds: sounds.map(({ from, to }) => ({ from, to: Math.max(from, to ?? now) })) };
         },
 
         /** When the present sound of `participant` (the beginning of an identity, or null) began: epoch milliseconds. */

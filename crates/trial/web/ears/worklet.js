@@ -39,7 +39,7 @@ class Ear extends AudioWorkletProcessor {
         if (loud) {
             const quiet = this.#quiet;
             const quietMs = quiet * BLOCK_MS;
-            if (quiet >= SILENCE_BLOCKS) this.port.postMessage({ sound: true, at: start });
+            if (quiet >= SILENCE_BLOCKS) this.port.postMessage({ sound: true, at: start, quiet: quietMs });
             else if (quiet >= GAP_BLOCKS) this.port.postMessage({ gap: quietMs, at: start - quietMs });
             this.#quiet = 0;
         } else if (++this.#quiet === SILENCE_BLOCKS) {
