@@ -31,6 +31,8 @@ pub(crate) struct Client {
     /// What came while there was no process.
     inbox: Vec<KeyMessage>,
     everybody: BTreeSet<UserId>,
+    /// How often it asked for keys.
+    pub(crate) asked: u32,
     /// The leave that the token service took over.
     pub(crate) delegated: Option<String>,
 }
@@ -60,6 +62,7 @@ impl Client {
             deaf: BTreeMap::new(),
             inbox: Vec::new(),
             everybody: (0..3).map(|n| UserId::from(format!("@{n}:x"))).collect(),
+            asked: 0,
             delegated: None,
         }
     }
@@ -188,6 +191,7 @@ impl Client {
                 >= Duration::from_secs(15)
             {
                 session.request_keys(now);
+                self.asked += 1;
             }
         }
     }

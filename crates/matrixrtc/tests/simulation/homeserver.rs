@@ -139,6 +139,16 @@ impl Homeserver {
         }
     }
 
+    /// Somebody else ends that user's membership, and with it what is held for it (Synapse since
+    /// 1.127).
+    pub(crate) fn remove(&mut self, user: &UserId, now: Timestamp) {
+        let key = format!("_{user}_D_m.call");
+        if self.state.contains_key(&key) {
+            self.delayed.retain(|_, delayed| delayed.key != key);
+            self.set(&UserId::from("@moderator:x"), &key, &json!({}), now);
+        }
+    }
+
     /// The token service restarts it from now on, and no timer of ours ends it.
     pub(crate) fn delegate(&mut self, id: &str) {
         if let Some(delayed) = self.delayed.get_mut(id) {

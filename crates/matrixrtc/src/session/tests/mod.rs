@@ -266,6 +266,19 @@ fn only_signed_devices_are_served_and_believed_if_so_wished() {
 }
 
 #[test]
+fn who_was_removed_and_joined_anew_sends_its_key_again() {
+    let mut bed = Bed::new(Encryption::PerParticipant);
+    bed.roster(&["@a:x"]);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    bed.serve();
+    bed.roster(&["@me:x", "@a:x"]);
+    assert_eq!(bed.serve(), []);
+    bed.roster(&["@a:x"]);
+    let sends_key = |request: &Request| matches!(request, Request::SendKey { .. });
+    assert!(bed.serve().iter().any(sends_key));
+}
+
+#[test]
 fn a_key_that_overtakes_its_members_leave_and_new_join_is_told_again() {
     let mut bed = Bed::new(Encryption::PerParticipant);
     bed.roster(&["@a:x"]);
