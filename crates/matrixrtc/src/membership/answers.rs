@@ -9,9 +9,8 @@ use super::{
     step::{Progress, Step},
 };
 use crate::{
-    DelayId, Now, event,
+    DelayId, EventId, Now, event,
     request::{DelayedEvent, RequestError, Response},
-    roster::DEFAULT_EXPIRY,
 };
 
 /// A membership that somebody removes again this soon after we sent it again is left alone.
@@ -77,7 +76,8 @@ impl Membership {
                 self.after_schedule(now);
             }
             (Step::Schedule, _) => self.unguarded(now),
-            (Step::Send, _) => self.sent(now),
+            (Step::Send, Response::Sent(event)) => self.sent(event, now),
+            (Step::Send, _) => self.sent(EventId::from(""), now),
             (Step::Restart, _) => {
                 self.fuse.restarted(now.instant);
                 self.set_probably_left(false);
@@ -204,16 +204,16 @@ impl Membership {
         }
     }
 
-    fn sent(&mut self, now: Now) {
+    fn sent(&mut self, event: EventId, now: Now) {
         let expiry = self.expiry();
         match &mut self.state {
             State::In(joined) if joined.is_announcement() => joined.announced(expiry, now),
             State::In(joined) if !joined.is_new() => joined.renewed(now.instant),
             State::In(Joined { rejoined, .. }) => {
                 let rejoined = *rejoined;
-                self.enter(rejoined, now);
+                self.enter(event, rejoined, now);
             }
-            State::Entering => self.enter(None, now),
+            State::Entering => self.enter(event, None, now),
             State::Out | State::Leaving => return,
         }
         // This also proves that the delayed leave survived our own event.
@@ -222,8 +222,8 @@ impl Membership {
         }
     }
 
-    fn enter(&mut self, rejoined: Option<Instant>, now: Now) {
-        self.state = State::In(Joined::new(self.expiry(), rejoined, now));
+    fn enter(&mut self, event: EventId, rejoined: Option<Instant>, now: Now) {
+        self.state = State::In(Joined::new(event, self.expiry(), rejoined, now));
         self.set_probably_left(false);
         self.events.push_back(Event::Joined);
     }
@@ -240,9 +240,7 @@ impl Membership {
             }
             joined.rejoined = Some(now.instant);
         }
-        let rejoined = joined.rejoined;
-        *joined = Joined::new(DEFAULT_EXPIRY, rejoined, now);
-        joined.verify_at = None;
+        joined.is_gone();
         self.standing = Standing::None;
         self.put_off = None;
         self.failures = 0;

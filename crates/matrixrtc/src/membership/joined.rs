@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{content::renewal, machine::UNGUARDED_EXPIRY};
-use crate::{MemberInfo, Now, Timestamp};
+use crate::{EventId, MemberInfo, Now, Timestamp};
 
 /// How long the room's state may take to show us our membership before it is read. A slow sync needs
 /// a few seconds.
@@ -17,6 +17,8 @@ pub(super) struct Joined {
     /// The number of the next renewal.
     renewal: u32,
     pub(super) sight: Sight,
+    /// The event that says so; `None` while one is to be sent again.
+    event: Option<EventId>,
     /// Whether the room's state showed our membership and then showed it no longer.
     pub(super) missing: bool,
     /// Whether it is to be sent as a new one, though it stands.
@@ -41,13 +43,20 @@ pub(super) enum Sight {
 }
 
 impl Joined {
-    pub(super) fn new(expiry: Duration, rejoined: Option<Instant>, now: Now) -> Self {
+    /// In, by that event.
+    pub(super) fn new(
+        event: EventId,
+        expiry: Duration,
+        rejoined: Option<Instant>,
+        now: Now,
+    ) -> Self {
         Self {
             since: now.instant,
             created: now.wall,
             expiry,
             renewal: 1,
             sight: Sight::Unseen,
+            event: Some(event),
             missing: false,
             anew: false,
             announcements: 0,
@@ -56,9 +65,21 @@ impl Joined {
         }
     }
 
-    /// Takes over what the room's state shows.
+    /// It is gone, and to be sent again.
+    pub(super) fn is_gone(&mut self) {
+        self.event = None;
+        self.sight = Sight::Unseen;
+        self.missing = false;
+        self.anew = false;
+        self.verify_at = None;
+    }
+
+    /// Takes over what the room's state shows. Until it has shown what we sent, it may be late and
+    /// show what was before that.
     pub(super) fn see(&mut self, own: Option<&MemberInfo>) {
         match own {
+            Some(info)
+                if self.sight == Sight::Unseen && self.event.as_ref() != Some(&info.event) => {}
             Some(info) => {
                 if self.sight != Sight::Seen {
                     self.verify_at = None;

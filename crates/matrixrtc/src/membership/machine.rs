@@ -11,7 +11,7 @@ use super::{
     content::Content,
     delegation::Delegation,
     fuse::Fuse,
-    joined::Joined,
+    joined::{Joined, Sight},
     outcome::{Config, Event},
     step::{Progress, Step},
 };
@@ -206,6 +206,11 @@ impl Membership {
     /// Whether we are in, as far as we know.
     pub fn is_joined(&self) -> bool {
         matches!(self.state, State::In(_))
+    }
+
+    /// Whether the room's state has shown our membership.
+    pub fn is_visible(&self) -> bool {
+        matches!(&self.state, State::In(joined) if joined.sight == Sight::Seen)
     }
 
     /// Whether we are out: not in, not on the way in, and not on the way out.

@@ -53,10 +53,17 @@ impl Keys {
     }
 
     /// Takes over that a member left: what it sent just now may be for its next membership.
-    pub(super) fn handle_left(&mut self, member: &Member) {
+    pub(super) fn handle_left(&mut self, member: &Member, now: Instant) {
+        self.drop_old(now);
         for held in self.0.iter_mut().filter(|held| held.key.member == *member) {
             held.told = false;
         }
+    }
+
+    fn drop_old(&mut self, now: Instant) {
+        self.0.retain(|held| {
+            now.duration_since(held.at) <= if held.told { TOLD_AGE_MAX } else { AGE_MAX }
+        });
     }
 
     /// The keys of those that are present and have not been told, oldest first. Drops what is too
@@ -66,9 +73,7 @@ impl Keys {
         present: impl Fn(&Member) -> bool,
         now: Instant,
     ) -> Vec<MemberKey> {
-        self.0.retain(|held| {
-            now.duration_since(held.at) <= if held.told { TOLD_AGE_MAX } else { AGE_MAX }
-        });
+        self.drop_old(now);
         let wanted = self.0.iter_mut().filter(|held| !held.told && present(&held.key.member));
         let told = wanted.map(|held| {
             held.told = true;
@@ -125,7 +130,7 @@ mod tests {
         keys.hold(key("a"), now);
         assert_eq!(keys.take(|_| true, now), [key("a")]);
         assert_eq!(keys.take(|_| true, now), []);
-        keys.handle_left(&key("a").member);
+        keys.handle_left(&key("a").member, now);
         assert_eq!(keys.take(|_| false, now), []);
         assert_eq!(keys.take(|_| true, now), [key("a")]);
     }
@@ -138,8 +143,7 @@ mod tests {
         keys.hold(key("a"), now);
         assert_eq!(keys.take(|_| true, now), [key("a")]);
         let later = now + TOLD_AGE_MAX + Duration::from_millis(1);
-        assert_eq!(keys.take(|_| true, later), []);
-        keys.handle_left(&key("a").member);
+        keys.handle_left(&key("a").member, later);
         assert_eq!(keys.take(|_| true, later), []);
     }
 

@@ -252,20 +252,23 @@ impl Session {
         }
         for info in old.others(&self.me) {
             if self.roster.get(&info.member).is_none() {
-                self.held.handle_left(&info.member);
+                self.held.handle_left(&info.member, now.instant);
                 self.events.push_back(Event::MemberLeft(info.member.clone()));
             }
         }
         self.choose_transports();
         self.tell_keys(now);
         self.rollout.handle_roster(&self.roster, now.instant);
-        let own = self.roster.get(&self.me);
-        if own.is_some() && !self.visible && self.membership.is_joined() {
+        self.see_own(now);
+        self.drain(now);
+    }
+
+    fn see_own(&mut self, now: Now) {
+        self.membership.handle_own(self.roster.get(&self.me), now);
+        if !self.visible && self.membership.is_visible() {
             self.visible = true;
             self.events.push_back(Event::Visible);
         }
-        self.membership.handle_own(own, now);
-        self.drain(now);
     }
 
     fn choose_transports(&mut self) {
@@ -338,6 +341,8 @@ impl Session {
                     self.make_key(now);
                 }
                 self.events.push_back(Event::Joined);
+                // The room's state may have been faster than the answer.
+                self.see_own(now);
             }
             membership::Event::ProbablyLeft(left) => {
                 self.events.push_back(Event::ProbablyLeft(left));

@@ -87,7 +87,7 @@ impl World {
         } else if self.rng.random_bool(0.3) {
             let leave = begin + self.random(0, 20_000);
             self.later(leave.min(CALM), Coming::Leave { who });
-        } else if self.rng.random_bool(0.4) {
+        } else if self.rng.random_bool(0.35) {
             let removed = begin + self.random(0, 20_000);
             self.later(removed, Coming::Remove { who });
         }

@@ -21,6 +21,8 @@ struct Bed {
     now: Now,
     /// Of the request polled last.
     lane: Lane,
+    /// The event that the room's state shows.
+    shown: String,
 }
 
 fn me() -> Member {
@@ -52,7 +54,7 @@ impl Bed {
         let known: Vec<DelayId> = known.iter().map(|id| DelayId::from(*id)).collect();
         let mut membership = Membership::new(config, &known);
         membership.join(url(), stale);
-        Self { membership, now, lane: Lane::Own }
+        Self { membership, now, lane: Lane::Own, shown: "$1".to_owned() }
     }
 
     /// In the call, and seen there.
@@ -95,7 +97,7 @@ impl Bed {
             selection: Some(Selection::Own),
             preferred: Some(url()),
             intent: None,
-            event: EventId::from("$1"),
+            event: EventId::from(self.shown.as_str()),
         };
         self.membership.handle_own(there.then_some(&info), self.now);
     }

@@ -273,6 +273,33 @@ fn a_membership_that_is_removed_while_the_homeserver_fails_is_sent_again() {
 }
 
 #[test]
+fn a_membership_that_comes_back_before_its_answer_is_a_new_one_all_the_same() {
+    let mut bed = Bed::joined();
+    bed.see(false);
+    bed.expect("cancel 1");
+    bed.answer(Ok(Response::Done));
+    bed.expect("schedule 18");
+    bed.answer(Ok(scheduled("2")));
+    bed.expect("join");
+    bed.see(true);
+    bed.answer(Ok(sent()));
+    assert_eq!(bed.event(), Some(Event::Joined));
+}
+
+#[test]
+fn an_older_membership_that_is_shown_late_is_not_taken_for_ours() {
+    let mut bed = Bed::visible_soon(false);
+    bed.shown = "$older".to_owned();
+    bed.see(true);
+    bed.see(false);
+    bed.expect("nothing");
+    bed.shown = "$1".to_owned();
+    bed.see(true);
+    bed.see(false);
+    bed.expect("cancel 1");
+}
+
+#[test]
 fn a_membership_announced_anew_has_no_creation_time_and_another_expiry() {
     let mut bed = Bed::joined();
     bed.membership.announce_anew(bed.now);

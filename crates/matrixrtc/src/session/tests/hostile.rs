@@ -211,7 +211,7 @@ fn any_answer() -> impl Strategy<Value = Result<Response, RequestError>> {
     });
     prop_oneof![
         Just(Ok(Response::Done)),
-        Just(Ok(Response::Sent(crate::EventId::from("$1")))),
+        Just(Ok(Response::Sent(crate::EventId::from("$@me:x")))),
         id().prop_map(|id| Ok(Response::Scheduled(id))),
         listed.prop_map(|events| Ok(Response::DelayedEvents(events))),
         any::<bool>().prop_map(|there| {

@@ -65,21 +65,26 @@ impl Bed {
         std::iter::from_fn(|| self.session.poll_event()).collect()
     }
 
+    /// What a healthy homeserver answers.
+    fn answer(request: &Request) -> Response {
+        match request {
+            Request::ListDelayedEvents => Response::DelayedEvents(Vec::new()),
+            Request::ScheduleLeave { .. } => Response::Scheduled(DelayId::from("1")),
+            Request::SendMembership { .. } => Response::Sent(crate::EventId::from("$@me:x")),
+            Request::SendKey { .. } => Response::KeySent { unserved: Vec::new() },
+            Request::ReadMembership { .. } => Response::Membership(json!({ "device_id": "D" })),
+            Request::RestartLeave(_)
+            | Request::CancelLeave(_)
+            | Request::SendLeaveNow(_)
+            | Request::DelegateLeave { .. } => Response::Done,
+        }
+    }
+
     /// Answers all requests as a healthy homeserver would, and returns them.
     fn serve(&mut self) -> Vec<Request> {
         let mut served = Vec::new();
         while let Some((id, request)) = self.session.poll_request() {
-            let answer = match &request {
-                Request::ListDelayedEvents => Response::DelayedEvents(Vec::new()),
-                Request::ScheduleLeave { .. } => Response::Scheduled(DelayId::from("1")),
-                Request::SendMembership { .. } => Response::Sent(crate::EventId::from("$1")),
-                Request::SendKey { .. } => Response::KeySent { unserved: Vec::new() },
-                Request::ReadMembership { .. } => Response::Membership(json!({ "device_id": "D" })),
-                Request::RestartLeave(_)
-                | Request::CancelLeave(_)
-                | Request::SendLeaveNow(_)
-                | Request::DelegateLeave { .. } => Response::Done,
-            };
+            let answer = Self::answer(&request);
             self.session.handle_response(id, Ok(answer), self.now);
             served.push(request);
         }
@@ -175,6 +180,20 @@ fn our_membership_is_visible_once_the_room_shows_it() {
     bed.roster(&["@me:x"]);
     assert_eq!(bed.events(), [Event::Visible]);
     assert!(bed.session.is_alone());
+}
+
+#[test]
+fn our_membership_is_visible_though_the_room_showed_it_before_the_answer() {
+    let mut bed = Bed::new(Encryption::None);
+    bed.session.join(ServiceUrl::from("https://x/jwt"), bed.now);
+    while let Some((id, request)) = bed.session.poll_request() {
+        if matches!(request, Request::SendMembership { .. }) {
+            bed.roster(&["@me:x"]);
+        }
+        let answer = Bed::answer(&request);
+        bed.session.handle_response(id, Ok(answer), bed.now);
+    }
+    assert!(bed.events().contains(&Event::Visible));
 }
 
 #[test]
