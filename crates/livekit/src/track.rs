@@ -1,7 +1,8 @@
 //! Our tracks: what is announced of them, and how far that has come.
 
 use livekit_protocol::{
-    AddTrackRequest, AudioTrackFeature, TrackSource, TrackType, encryption::Type as EncryptionType,
+    AddTrackRequest, AudioTrackFeature, TrackInfo, TrackSource, TrackType,
+    encryption::Type as EncryptionType,
 };
 use str0m::media::{Mid, Pt};
 
@@ -54,7 +55,7 @@ impl Source {
         }
     }
 
-    fn is_audio(self) -> bool {
+    pub(crate) fn is_audio(self) -> bool {
         matches!(self, Self::Microphone | Self::ScreenShareAudio | Self::Unknown)
     }
 }
@@ -118,18 +119,79 @@ impl Level {
     }
 }
 
+/// How far a track is with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Not announced yet.
+    Waiting,
+    /// Announced, and its section offered.
+    Offered(Mid),
+    /// Its section was agreed on, with that payload type if the server takes Opus.
+    Agreed(Mid, Option<Pt>),
+    /// Its section was offered as inactive.
+    Withdrawn,
+}
+
+impl Stage {
+    /// The section and payload type to send with.
+    pub(crate) fn stream(self) -> Option<(Mid, Pt)> {
+        match self {
+            Self::Agreed(mid, payload_type) => Some((mid, payload_type?)),
+            Self::Waiting | Self::Offered(_) | Self::Withdrawn => None,
+        }
+    }
+
+    /// Whether an offer about it is out.
+    pub(crate) fn is_changing(self) -> bool {
+        matches!(self, Self::Offered(_) | Self::Withdrawn)
+    }
+}
+
 /// One of our tracks as it stands.
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) id: TrackId,
     pub(crate) config: TrackConfig,
-    /// Whether it was muted when it was announced.
-    pub(crate) announced_muted: bool,
-    pub(crate) mid: Mid,
+    pub(crate) stage: Stage,
+    /// Whether it is to be taken back.
+    pub(crate) leaving: bool,
+    /// Whether the server knows it as muted.
+    pub(crate) told_muted: bool,
     /// The server's name for it, once it has accepted it.
     pub(crate) sid: Option<String>,
-    /// The payload type that was agreed on, once the server has answered.
-    pub(crate) payload_type: Option<Pt>,
+}
+
+impl Track {
+    pub(crate) fn new(id: TrackId, config: TrackConfig) -> Self {
+        let told_muted = config.muted;
+        Self { id, config, stage: Stage::Waiting, leaving: false, told_muted, sid: None }
+    }
+
+    /// Whether the next offer has something to say of it.
+    pub(crate) fn is_to_be_offered(&self) -> bool {
+        match self.stage {
+            Stage::Waiting => true,
+            Stage::Agreed(..) => self.leaving,
+            Stage::Offered(_) | Stage::Withdrawn => false,
+        }
+    }
+
+    /// The track as the server described it to others.
+    pub(crate) fn info(&self) -> TrackInfo {
+        let request = self.config.request(self.id);
+        TrackInfo {
+            sid: self.sid.clone().unwrap_or_default(),
+            r#type: request.r#type,
+            name: request.name,
+            muted: self.told_muted,
+            source: request.source,
+            disable_red: request.disable_red,
+            encryption: request.encryption,
+            audio_features: request.audio_features,
+            mime_type: "audio/opus".to_owned(),
+            ..TrackInfo::default()
+        }
+    }
 }
 
 /// Why a track cannot be published.

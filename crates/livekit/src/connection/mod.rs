@@ -15,17 +15,19 @@
 
 mod hearing;
 mod output;
+mod publishing;
 mod timers;
 
 use std::{collections::VecDeque, fmt, net::SocketAddr, time::Instant};
 
-use livekit_protocol::{JoinResponse, SessionDescription, request_response};
+use livekit_protocol::{JoinResponse, SessionDescription};
 use str0m::RtcError;
 use tracing::{debug, trace};
 
 pub use self::output::{Addresses, Config, Datagram, Event, Output, Protocol, Received, State};
 use self::{
     hearing::Hearing,
+    publishing::Publishing,
     timers::{Timer, Timers},
 };
 use crate::{
@@ -33,12 +35,9 @@ use crate::{
     ended::{Ended, Why},
     peer::{FRAME_MAX, Peer, PeerOutput, Target},
     signal::{self, Request, Response},
-    track::{Level, PublishError, SendError, Track, TrackConfig, TrackId},
+    track::{Level, PublishError, SendError, TrackConfig, TrackId},
     trouble::{Trouble, Troubles},
 };
-
-/// Our own tracks; a participant has one microphone, and Element Call shows no more than four.
-const TRACKS_MAX: usize = 8;
 
 /// A participant's connection to one SFU, from the opened WebSocket to its end.
 #[derive(Debug)]
@@ -49,8 +48,7 @@ pub struct Connection {
     token: Option<Token>,
     publisher: Peer,
     subscriber: Peer,
-    tracks: Vec<Track>,
-    configs: Vec<TrackConfig>,
+    publishing: Publishing,
     hearing: Hearing,
     troubles: Troubles,
     timers: Timers,
@@ -70,8 +68,7 @@ impl Connection {
             token: None,
             publisher: Peer::new(Target::Publisher, &addresses.publisher, now),
             subscriber: Peer::new(Target::Subscriber, &addresses.subscriber, now),
-            tracks: Vec::new(),
-            configs: Vec::new(),
+            publishing: Publishing::new(),
             hearing: Hearing::default(),
             troubles: Troubles::default(),
             timers: Timers::new(now),
@@ -83,69 +80,6 @@ impl Connection {
         this.drain(Target::Subscriber, now);
         this
     }
-
-    /// Publishes a track, at any time: it is announced with the join, or by an offer of its own
-    /// once the one before it has been answered.
-    ///
-    /// # Errors
-    /// [`PublishError`]; nothing was announced.
-    pub fn publish(&mut self, track: TrackConfig, _now: Instant) -> Result<TrackId, PublishError> {
-        if self.state != State::Joining || self.configs.len() == TRACKS_MAX {
-            return Err(PublishError::TooMany);
-        }
-        let id = TrackId(self.configs.len() as u8);
-        self.configs.push(track);
-        Ok(id)
-    }
-
-    /// Tells others that a track is silent on purpose, or that it speaks again. While it is muted
-    /// the server forwards nothing.
-    pub fn set_muted(&mut self, id: TrackId, muted: bool) {
-        if let Some(config) = self.configs.get_mut(usize::from(id.0)) {
-            config.muted = muted;
-        }
-        let track = self.tracks.iter_mut().find(|track| track.id == id);
-        if let Some(track) = track.filter(|track| track.config.muted != muted) {
-            track.config.muted = muted;
-            if let Some(sid) = track.sid.clone() {
-                self.send(signal::mute(sid, muted));
-            }
-        }
-    }
-
-    /// Sends one encoded frame, encrypted where the track says so. `units` is its time on the
-    /// track's 48 kHz clock, not wrapped; a pause shows as a jump.
-    ///
-    /// # Errors
-    /// [`SendError`]; the frame is lost.
-    pub fn send_frame(
-        &mut self,
-        id: TrackId,
-        frame: &[u8],
-        units: u64,
-        level: Level,
-        now: Instant,
-    ) -> Result<(), SendError> {
-        if frame.len() > FRAME_MAX {
-            return Err(SendError::TooLong(frame.len()));
-        }
-        if self.state != State::Connected {
-            return Err(SendError::NotConnected);
-        }
-        let track = self.tracks.iter().find(|track| track.id == id);
-        let stream = track.and_then(|track| Some((track.mid, track.payload_type?)));
-        let stream = stream.ok_or(SendError::NotConnected)?;
-        let sent = self.publisher.write(stream, frame, units, level, now);
-        self.drain(Target::Publisher, now);
-        sent.map_err(|error| {
-            debug!(%error, "the packetiser refused a frame");
-            SendError::Refused
-        })
-    }
-
-    /// Takes a track back. [`Event::Unpublished`] follows once the server agreed; its id is not used
-    /// again.
-    pub fn unpublish(&mut self, _id: TrackId, _now: Instant) {}
 
     /// Sends a packet of data to everybody. It is not encrypted end to end.
     ///
@@ -276,7 +210,7 @@ impl Connection {
 
     /// What is to be done next; to be drained until it is a timeout, after each input.
     pub fn poll_output(&mut self) -> Output {
-        if self.outputs.is_empty() && matches!(self.state, State::Joined | State::Connected) {
+        if self.outputs.is_empty() && self.may_talk() {
             for request in self.hearing.take_requests() {
                 self.send(request);
             }
@@ -308,19 +242,13 @@ impl Connection {
                 }
             }
             Response::TrackPublished(published) => {
-                let sid = published.track.unwrap_or_default().sid;
-                self.published(&published.cid, sid);
+                self.published(&published.cid, published.track.unwrap_or_default());
             }
-            Response::TrackSubscribed(subscribed) => {
-                let sid = Some(subscribed.track_sid);
-                if let Some(track) = self.tracks.iter().find(|track| track.sid == sid) {
-                    self.emit(Event::Subscribed(track.id));
-                }
-            }
+            Response::TrackSubscribed(subscribed) => self.subscribed(&subscribed.track_sid),
             Response::Update(update) => self.updated(&update.participants, now),
             Response::SubscriptionResponse(response) => self.subscription_failed(&response),
             Response::SubscriptionPermissionUpdate(update) => self.subscription_permitted(&update),
-            Response::Mute(mute) => self.muted_by_server(mute.sid, mute.muted),
+            Response::Mute(mute) => self.muted_by_server(&mute.sid, mute.muted),
             Response::RequestResponse(answer) => self.refused(answer.request),
             Response::PongResp(pong) => {
                 let elapsed = now.duration_since(self.started).as_millis() as i64;
@@ -345,68 +273,16 @@ impl Connection {
         self.timers.joined(join.ping_interval, join.ping_timeout, now);
         let sif_trailer = join.sif_trailer.clone();
         self.emit(Event::Joined { identity: own.identity, sif_trailer });
-        self.announce(now);
+        self.offer_changes(now);
         self.updated(&join.other_participants, now);
     }
 
-    /// Announces our tracks, and offers the publisher connection with all of them.
-    fn announce(&mut self, now: Instant) {
-        let configs = self.configs.clone();
-        let ids = (0..configs.len() as u8).map(TrackId);
-        let streams: Vec<_> = ids.map(|id| ("phonograph".to_owned(), id.cid())).collect();
-        let Some((offer, mids)) = self.publisher.offer(&streams) else { return };
-        for (index, (config, mid)) in configs.into_iter().zip(mids).enumerate() {
-            let id = TrackId(index as u8);
-            self.send(Request::AddTrack(config.request(id)));
-            let announced_muted = config.muted;
-            let (sid, payload_type) = (None, None);
-            self.tracks.push(Track { id, config, announced_muted, mid, sid, payload_type });
-        }
-        self.send(signal::offer(offer, 1));
-        self.drain(Target::Publisher, now);
+    /// Whether the server is to be told anything.
+    fn may_talk(&self) -> bool {
+        matches!(self.state, State::Joined | State::Connected)
     }
 
-    fn answered(&mut self, answer: &SessionDescription, now: Instant) {
-        let result = self.publisher.accept_answer(&answer.sdp);
-        self.check(result);
-        self.timers.answered();
-        for track in &mut self.tracks {
-            track.payload_type = self.publisher.opus(track.mid);
-        }
-        self.drain(Target::Publisher, now);
-    }
-
-    fn published(&mut self, cid: &str, sid: String) {
-        let Some(track) = self.tracks.iter_mut().find(|track| track.id.cid() == cid) else {
-            return;
-        };
-        let id = track.id;
-        track.sid = Some(sid.clone());
-        let (muted, announced) = (track.config.muted, track.announced_muted);
-        self.emit(Event::Published(id));
-        // It was muted or unmuted on the way here, when there was no name to do it by.
-        if muted != announced {
-            self.send(signal::mute(sid, muted));
-        }
-    }
-
-    fn muted_by_server(&mut self, sid: String, muted: bool) {
-        let sid = Some(sid);
-        if let Some(track) = self.tracks.iter_mut().find(|track| track.sid == sid) {
-            track.config.muted = muted;
-            let track = track.id;
-            self.emit(Event::Muted { track, muted });
-        }
-    }
-
-    /// A request that the server did not carry out; only tracks are anything to us.
-    fn refused(&mut self, request: Option<request_response::Request>) {
-        let Some(request_response::Request::AddTrack(request)) = request else { return };
-        let track = self.tracks.iter().find(|track| track.id.cid() == request.cid);
-        if let Some(track) = track.filter(|track| track.sid.is_none()) {
-            self.emit(Event::Refused(track.id));
-        }
-    }
+    fn publisher_answered(&mut self, _sdp: &str) {}
 
     /// Takes over all that a peer connection has to say.
     fn drain(&mut self, target: Target, now: Instant) {

@@ -6,7 +6,7 @@ use crate::peer::Target;
 
 /// From the opened socket to `join` (LiveKit's own clients wait as long).
 const JOIN_WITHIN: Duration = Duration::from_secs(5);
-/// From `join` to the answer to our offer. The server gives us as long for its own.
+/// From an offer of ours to its answer. The server gives us as long for its own.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// From `join` to a media path (LiveKit's clients: 15 s).
 const MEDIA_PATH_WITHIN: Duration = Duration::from_secs(15);
@@ -65,7 +65,6 @@ impl Timers {
         self.ping_interval = seconds(interval).map_or(PING_INTERVAL, Duration::from_secs);
         self.ping_timeout = seconds(timeout).map_or(PING_TIMEOUT, Duration::from_secs);
         self.join = None;
-        self.answer = Some(now + ANSWER_WITHIN);
         self.media_path = Some(now + MEDIA_PATH_WITHIN);
         self.ping = Some(now + self.ping_interval);
         self.silence = Some(now + self.ping_timeout);
@@ -76,6 +75,11 @@ impl Timers {
         if self.silence.is_some() {
             self.silence = Some(now + self.ping_timeout);
         }
+    }
+
+    /// Begins to wait for the answer to an offer.
+    pub(super) fn offered(&mut self, now: Instant) {
+        self.answer = Some(now + ANSWER_WITHIN);
     }
 
     pub(super) fn answered(&mut self) {

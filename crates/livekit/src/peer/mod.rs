@@ -65,6 +65,7 @@ pub(crate) enum PeerOutput {
 pub(crate) struct Peer {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
+    has_channels: bool,
     /// Candidates that came before the description.
     early: Vec<Candidate>,
     has_remote: bool,
@@ -87,22 +88,22 @@ impl Peer {
                 rtc.add_local_candidate(candidate);
             }
         }
-        Self { rtc, pending: None, early: Vec::new(), has_remote: false }
+        Self { rtc, pending: None, has_channels: false, early: Vec::new(), has_remote: false }
     }
 
-    /// Our first offer: the data channels that every client opens, and these tracks, each a stream
-    /// and a track id.
-    pub(crate) fn offer(&mut self, tracks: &[(String, String)]) -> Option<(String, Vec<Mid>)> {
-        let mut changes = self.rtc.sdp_api();
-        add_channels(&mut changes);
-        let mids = tracks.iter().map(|(stream, track)| {
-            let (stream, track) = (Some(stream.clone()), Some(track.clone()));
-            changes.add_media(MediaKind::Audio, Direction::SendOnly, stream, track, None)
-        });
-        let mids = mids.collect();
-        let (offer, pending) = changes.apply()?;
-        self.pending = Some(pending);
-        Some((offer.to_sdp_string(), mids))
+    /// Begins an offer. The first has the data channels that every client opens.
+    pub(crate) fn change(&mut self) -> Changes<'_> {
+        let mut api = self.rtc.sdp_api();
+        if !self.has_channels {
+            add_channels(&mut api);
+            self.has_channels = true;
+        }
+        Changes { api, pending: &mut self.pending }
+    }
+
+    /// Forgets an offer that will not be answered.
+    pub(crate) fn drop_offer(&mut self) {
+        self.pending = None;
     }
 
     /// Takes the server's answer to our offer. One to no offer is left alone.
@@ -238,6 +239,35 @@ impl Peer {
         if let Err(error) = self.rtc.close() {
             tracing::debug!(%error, "a peer connection did not close cleanly");
         }
+    }
+}
+
+/// An offer in the making.
+pub(crate) struct Changes<'a> {
+    api: SdpApi<'a>,
+    pending: &'a mut Option<SdpPendingOffer>,
+}
+
+impl Changes<'_> {
+    /// Adds a section for a track of that id.
+    pub(crate) fn add(&mut self, track: String) -> Mid {
+        let stream = Some("phonograph".to_owned());
+        self.api.add_media(MediaKind::Audio, Direction::SendOnly, stream, Some(track), None)
+    }
+
+    /// Has a section carry nothing any more.
+    pub(crate) fn remove(&mut self, mid: Mid) {
+        self.api.set_direction(mid, Direction::Inactive);
+    }
+
+    /// The offer; `None` if there is nothing to offer.
+    pub(crate) fn offer(mut self, restart: bool) -> Option<String> {
+        if restart {
+            self.api.ice_restart(true);
+        }
+        let (offer, pending) = self.api.apply()?;
+        *self.pending = Some(pending);
+        Some(offer.to_sdp_string())
     }
 }
 

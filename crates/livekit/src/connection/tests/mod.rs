@@ -1,6 +1,7 @@
 //! The connection in virtual time, against a server made of str0m.
 
 mod hearing;
+mod publishing;
 mod sfu;
 
 use std::time::Duration;
@@ -158,7 +159,7 @@ fn a_track_that_the_token_does_not_allow_is_told() {
     let request = sfu::music().request(bed.track);
     bed.client.handle_response(
         Response::RequestResponse(proto::RequestResponse {
-            request: Some(request_response::Request::AddTrack(request)),
+            request: Some(proto::request_response::Request::AddTrack(request)),
             ..proto::RequestResponse::default()
         }),
         bed.now,

@@ -53,6 +53,11 @@ pub(super) struct Bed {
     /// Whether nothing is offered for what is asked for.
     holds_offers: bool,
     offers: u32,
+    published: u32,
+    /// Whether the client's offers are left without an answer.
+    pub(super) is_slow: bool,
+    /// The answer that was kept back.
+    late: Option<proto::SessionDescription>,
     publisher: Rtc,
     subscriber: Rtc,
     pending: Option<SdpPendingOffer>,
@@ -147,7 +152,10 @@ impl Bed {
             remote: BTreeMap::new(),
             to_offer: Vec::new(),
             holds_offers: false,
-            offers: 77,
+            offers: 76,
+            published: 0,
+            is_slow: false,
+            late: None,
             publisher: server_peer(3, now),
             subscriber: server_peer(4, now),
             pending: None,
@@ -171,9 +179,7 @@ impl Bed {
         let mut changes = self.subscriber.sdp_api();
         changes.add_channel("_reliable".to_owned());
         let (offer, pending) = changes.apply().unwrap();
-        self.pending = Some(pending);
-        let offer = description("offer", offer.to_sdp_string(), 77);
-        self.say(Said::Offer(offer));
+        self.send_offer(offer.to_sdp_string(), pending);
     }
 
     /// Somebody publishes tracks, each of that name and kind.
@@ -226,6 +232,12 @@ impl Bed {
         let agreed = writer.payload_params().find(|params| params.spec().codec == codec).unwrap();
         let (payload_type, rate) = (agreed.pt(), agreed.spec().clock_rate);
         writer.write(payload_type, self.now, MediaTime::new(units, rate), frame).unwrap();
+    }
+
+    /// Gives the answer that was kept back.
+    pub(super) fn answer_late(&mut self) {
+        let answer = self.late.take().expect("an answer that was kept back");
+        self.say(Said::Answer(answer));
     }
 
     /// From now on nothing is offered by itself.
@@ -375,15 +387,21 @@ impl Bed {
         let asked = request.message.expect("a message with something in it");
         match &asked {
             Asked::AddTrack(request) => {
-                let track =
-                    proto::TrackInfo { sid: "TR_1".to_owned(), ..proto::TrackInfo::default() };
+                self.published += 1;
+                let sid = format!("TR_{}", self.published);
+                let track = proto::TrackInfo { sid, ..proto::TrackInfo::default() };
                 let (cid, track) = (request.cid.clone(), Some(track));
                 self.say(Said::TrackPublished(proto::TrackPublishedResponse { cid, track }));
             }
             Asked::Offer(offer) => {
                 let sdp = SdpOffer::from_sdp_string(&offer.sdp).unwrap();
                 let answer = self.publisher.sdp_api().accept_offer(sdp).unwrap();
-                self.say(Said::Answer(description("answer", answer.to_sdp_string(), offer.id)));
+                let answer = description("answer", answer.to_sdp_string(), offer.id);
+                if self.is_slow {
+                    self.late = Some(answer);
+                } else {
+                    self.say(Said::Answer(answer));
+                }
             }
             Asked::Answer(answer) => {
                 let sdp = SdpAnswer::from_sdp_string(&answer.sdp).unwrap();
