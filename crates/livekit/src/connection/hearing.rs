@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use livekit_protocol::{
     ParticipantInfo, SubscriptionError, SubscriptionPermissionUpdate, SubscriptionResponse,
+    UpdateSubscription,
 };
 
 use super::{
@@ -61,6 +62,13 @@ impl Hearing {
         let changes = [(new, true), (old, false)];
         let told = changes.into_iter().filter(|(tracks, _)| !tracks.is_empty());
         told.map(|(tracks, subscribe)| signal::subscription(&tracks, subscribe)).collect()
+    }
+
+    /// What we want, for the server after a resume.
+    pub(super) fn sync(&mut self) -> UpdateSubscription {
+        self.told.clone_from(&self.wanted);
+        let track_sids = self.wanted.iter().map(TrackSid::to_string).collect();
+        UpdateSubscription { track_sids, subscribe: true, ..UpdateSubscription::default() }
     }
 
     fn forget_track(&mut self, track: &TrackSid) {
@@ -123,6 +131,10 @@ impl Connection {
         self.forget_streams(&sections, now);
         match self.subscriber.accept_offer(&offer.sdp) {
             Ok(answer) => {
+                let before = self.hearing.agreed.as_ref().map(|(offer, _)| sdp::ufrag(&offer.sdp));
+                if before.is_some_and(|before| before != sdp::ufrag(&offer.sdp)) {
+                    self.restart_agreed(Target::Subscriber);
+                }
                 let answer = signal::answer(answer, offer.id);
                 self.hearing.agreed = Some((offer.clone(), answer.clone()));
                 self.send(Request::Answer(answer));
@@ -131,6 +143,7 @@ impl Connection {
             }
             Err(error) => self.end(Why::Protocol(format!("its offer: {error}"))),
         }
+        self.learn_tcp(Target::Subscriber, &sdp::tcp_addresses(&offer.sdp), now);
         self.drain(Target::Subscriber, now);
     }
 
@@ -158,12 +171,11 @@ impl Connection {
     fn take_streams(&mut self, sections: Vec<Section>) {
         for Section { track, kind, ssrc, codecs } in sections {
             self.subscriber.ask_again(ssrc);
-            match self.hearing.streams.get_mut(&ssrc) {
-                Some(receiver) => receiver.set_codecs(codecs),
-                None => {
-                    let receiver = Receiver::new(track, kind, codecs);
-                    self.hearing.streams.insert(ssrc, receiver);
-                }
+            if let Some(receiver) = self.hearing.streams.get_mut(&ssrc) {
+                receiver.set_codecs(codecs);
+            } else {
+                let receiver = Receiver::new(track, kind, codecs);
+                self.hearing.streams.insert(ssrc, receiver);
             }
         }
     }

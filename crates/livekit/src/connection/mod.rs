@@ -16,22 +16,29 @@
 mod hearing;
 mod output;
 mod publishing;
+mod resume;
+mod tcp;
 mod timers;
 
-use std::{collections::VecDeque, fmt, net::SocketAddr, time::Instant};
+use std::{collections::VecDeque, fmt, time::Instant};
 
 use livekit_protocol::{JoinResponse, SessionDescription};
-use str0m::RtcError;
+use str0m::{
+    RtcError,
+    net::{Protocol as NetProtocol, Transmit},
+};
 use tracing::{debug, trace};
 
 pub use self::output::{Addresses, Config, Datagram, Event, Output, Protocol, Received, State};
 use self::{
     hearing::Hearing,
     publishing::Publishing,
+    resume::Resumption,
+    tcp::Tcp,
     timers::{Timer, Timers},
 };
 use crate::{
-    DataError, ParticipantSid, Reliability, TrackSid, data,
+    DataError, ParticipantSid, ReconnectReason, Reliability, TrackSid, data,
     ended::{Ended, Why},
     peer::{FRAME_MAX, Peer, PeerOutput, Target},
     signal::{self, Request, Response},
@@ -50,6 +57,9 @@ pub struct Connection {
     subscriber: Peer,
     publishing: Publishing,
     hearing: Hearing,
+    resumption: Resumption,
+    publisher_tcp: Tcp,
+    subscriber_tcp: Tcp,
     troubles: Troubles,
     timers: Timers,
     started: Instant,
@@ -70,6 +80,9 @@ impl Connection {
             subscriber: Peer::new(Target::Subscriber, &addresses.subscriber, now),
             publishing: Publishing::new(),
             hearing: Hearing::default(),
+            resumption: Resumption::new(config.seed, now),
+            publisher_tcp: Tcp::default(),
+            subscriber_tcp: Tcp::default(),
             troubles: Troubles::default(),
             timers: Timers::new(now),
             started: now,
@@ -129,7 +142,7 @@ impl Connection {
 
     /// Takes a message from the WebSocket.
     pub fn handle_signal(&mut self, message: &[u8], now: Instant) {
-        if self.state == State::Ended {
+        if self.state == State::Ended || !self.resumption.is_listening() {
             return;
         }
         self.timers.heard(now);
@@ -140,41 +153,20 @@ impl Connection {
         }
     }
 
-    /// Takes over that the WebSocket has ended.
-    pub fn handle_signal_end(&mut self, _now: Instant) {
-        self.end(Why::SignalLost);
-    }
-
-    /// Takes over that the WebSocket of an [`Output::Reopen`] is open.
-    pub fn handle_reopened(&mut self, _now: Instant) {}
-
-    /// Takes over that the WebSocket of an [`Output::Reopen`] could not be opened, and the HTTP
-    /// status if the server answered with one.
-    pub fn handle_reopen_failure(&mut self, _status: Option<u16>, _now: Instant) {}
-
-    /// Takes over that the TCP connection of an [`Output::DialTcp`] stands, and our end of it.
-    pub fn handle_tcp_open(
-        &mut self,
-        _target: Target,
-        _local: SocketAddr,
-        _destination: SocketAddr,
-        _now: Instant,
-    ) {
-    }
-
-    /// Takes over that the TCP connection of an [`Output::DialTcp`] to that address could not be
-    /// opened, or has ended.
-    pub fn handle_tcp_end(&mut self, _target: Target, _destination: SocketAddr, _now: Instant) {}
-
-    /// Takes a datagram that came to one of a peer connection's addresses.
+    /// Takes a datagram that came to one of a peer connection's addresses, or over its TCP
+    /// connection.
     pub fn handle_datagram(&mut self, datagram: &Received<'_>, now: Instant) {
-        if self.state == State::Ended || datagram.protocol == Protocol::Tcp {
+        let target = datagram.target;
+        let (local, remote) = (datagram.destination, datagram.source);
+        let is_tcp = datagram.protocol == Protocol::Tcp;
+        if self.state == State::Ended || is_tcp && !self.tcp(target).carries(local, remote) {
             return;
         }
-        let target = datagram.target;
-        let (source, destination) = (datagram.source, datagram.destination);
-        let peer = self.peer(target);
-        let result = peer.handle_datagram(source, destination, datagram.contents, now);
+        // Anybody can send us anything by UDP; only what comes from the other end tells of the path.
+        if self.tcp(target).is_other_end(remote) {
+            self.timers.path_heard(target, now);
+        }
+        let result = self.peer(target).handle_datagram(datagram, now);
         self.check(result);
         self.drain(target, now);
     }
@@ -194,17 +186,10 @@ impl Connection {
         if self.hearing.timeout().is_some_and(|due| due <= now) {
             self.poll_streams(now);
         }
-        while let Some(timer) = self.timers.expired(now) {
-            match timer {
-                Timer::Join => self.end(Why::NoJoin),
-                Timer::Answer => self.end(Why::NoAnswer),
-                Timer::MediaPath => self.end(Why::NoMediaPath),
-                Timer::Silence => self.end(Why::SignalLost),
-                Timer::Ping => {
-                    let elapsed = now.duration_since(self.started).as_millis();
-                    self.send(signal::ping(elapsed as i64, self.rtt_ms));
-                }
-            }
+        while self.state != State::Ended
+            && let Some(timer) = self.timers.expired(now)
+        {
+            self.handle_timer(timer, now);
         }
     }
 
@@ -230,6 +215,25 @@ impl Connection {
         self.state
     }
 
+    fn handle_timer(&mut self, timer: Timer, now: Instant) {
+        match timer {
+            Timer::Join => self.end(Why::NoJoin),
+            Timer::Answer if self.resumption.is_up() => self.end(Why::NoAnswer),
+            // The resume has a time of its own.
+            Timer::Answer => {}
+            Timer::MediaPath => self.end(Why::NoMediaPath),
+            Timer::Silence => self.lost(ReconnectReason::SignalLost, now),
+            Timer::Resume => self.resume_due(now),
+            Timer::Closed => self.end(Why::MediaLost),
+            Timer::Path(target) => self.path_lost(target, now),
+            Timer::Tcp(target) => self.tcp_due(target),
+            Timer::Ping => {
+                let elapsed = now.duration_since(self.started).as_millis();
+                self.send(signal::ping(elapsed as i64, self.rtt_ms));
+            }
+        }
+    }
+
     fn handle_response(&mut self, response: Response, now: Instant) {
         match response {
             Response::Join(join) if self.state == State::Joining => self.joined(&join, now),
@@ -237,7 +241,8 @@ impl Connection {
             Response::Offer(offer) => self.offered(&offer, now),
             Response::Trickle(trickle) => {
                 if let Some((target, candidate)) = signal::candidate(&trickle) {
-                    self.peer(target).add_candidate(&candidate);
+                    let tcp = self.peer(target).add_candidate(&candidate);
+                    self.learn_tcp(target, tcp.as_slice(), now);
                     self.drain(target, now);
                 }
             }
@@ -255,10 +260,9 @@ impl Connection {
                 self.rtt_ms = (elapsed - pong.last_ping_timestamp).max(0);
             }
             Response::RefreshToken(token) => self.token = Some(Token(token)),
-            Response::Leave(leave) => {
-                self.close_peers(now);
-                self.end_with(Ended::by_server(&leave));
-            }
+            Response::Reconnect(_) => self.reconnected(now),
+            Response::RoomMoved(_) => self.end(Why::Moved),
+            Response::Leave(leave) => self.dismissed(&leave, now),
             other => trace!(kind = kind(&other), "nothing to do for a message"),
         }
     }
@@ -279,29 +283,21 @@ impl Connection {
 
     /// Whether the server is to be told anything.
     fn may_talk(&self) -> bool {
-        matches!(self.state, State::Joined | State::Connected)
+        matches!(self.state, State::Joined | State::Connected) && self.resumption.is_up()
     }
-
-    fn publisher_answered(&mut self, _sdp: &str) {}
 
     /// Takes over all that a peer connection has to say.
     fn drain(&mut self, target: Target, now: Instant) {
         loop {
             match self.peer(target).poll_output() {
-                Ok(PeerOutput::Transmit(transmit)) => {
-                    self.outputs.push_back(Output::Datagram(Datagram {
-                        target,
-                        protocol: Protocol::Udp,
-                        source: transmit.source,
-                        destination: transmit.destination,
-                        contents: transmit.contents.into(),
-                    }));
-                }
-                Ok(PeerOutput::Connected) if target == Target::Publisher => self.connected(),
-                Ok(PeerOutput::Connected) => debug!("the subscriber connection is up"),
+                Ok(PeerOutput::Transmit(transmit)) => self.transmit(target, &transmit),
+                Ok(PeerOutput::Connected) => self.connected(target, now),
+                Ok(PeerOutput::PathUp) => self.path_up(target, now),
+                Ok(PeerOutput::PathLost) => self.path_lost(target, now),
+                Ok(PeerOutput::Closed) if self.state != State::Ended => self.timers.closed(now),
+                Ok(PeerOutput::Closed) => {}
                 Ok(PeerOutput::Packet(ssrc, packet)) => self.heard(ssrc, packet, now),
                 Ok(PeerOutput::Report(ssrc, report)) => self.reported(ssrc, report),
-                Ok(PeerOutput::Lost) => self.end(Why::MediaLost),
                 Ok(PeerOutput::Timeout(at)) => return self.timers.set_peer(target, at),
                 Err(error) => {
                     self.check(Err(error));
@@ -311,11 +307,33 @@ impl Connection {
         }
     }
 
-    fn connected(&mut self) {
-        self.timers.connected();
-        if self.state == State::Joined {
+    fn transmit(&mut self, target: Target, transmit: &Transmit) {
+        let Transmit { source, destination, .. } = *transmit;
+        let protocol = match transmit.proto {
+            NetProtocol::Udp => Protocol::Udp,
+            NetProtocol::Tcp if self.tcp(target).carries(source, destination) => Protocol::Tcp,
+            // A check to an address that was not dialled, or a way that we do not have.
+            NetProtocol::Tcp | NetProtocol::SslTcp | NetProtocol::Tls => return,
+        };
+        let contents = transmit.contents.to_vec();
+        // Checks go over every way, the rest over the one in use (RFC 7983).
+        if contents.first().is_some_and(|first| *first >= 20) {
+            self.tcp(target).used = Some((protocol, destination));
+        }
+        let datagram = Datagram { target, protocol, source, destination, contents };
+        self.outputs.push_back(Output::Datagram(datagram));
+    }
+
+    fn connected(&mut self, target: Target, now: Instant) {
+        debug!(?target, "a media path is up");
+        self.timers.path_heard(target, now);
+        if target == Target::Publisher && self.state == State::Joined {
             self.state = State::Connected;
+            self.resumption.up(now);
             self.emit(Event::Connected);
+        }
+        if self.publisher.is_up() && self.subscriber.is_up() == self.subscriber.has_remote() {
+            self.timers.stop(Timer::MediaPath);
         }
     }
 

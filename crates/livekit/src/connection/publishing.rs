@@ -16,10 +16,10 @@ use tracing::debug;
 
 use super::{
     Connection, Event, FRAME_MAX, Instant, Level, PublishError, Request, SendError,
-    SessionDescription, State, Target, TrackConfig, TrackId, Trouble, signal,
+    SessionDescription, State, Target, Timer, TrackConfig, TrackId, Trouble, signal,
 };
 use crate::{
-    peer::Changes,
+    peer::{Changes, sdp},
     track::{Stage, Track},
 };
 
@@ -182,7 +182,7 @@ impl Connection {
     /// Forgets the offer that is out: its answer will not come any more.
     pub(super) fn drop_offer(&mut self) {
         self.publishing.is_out = false;
-        self.timers.answered();
+        self.timers.stop(Timer::Answer);
         self.publisher.drop_offer();
     }
 
@@ -193,10 +193,11 @@ impl Connection {
             return self.troubles.count(Trouble::OldAnswer, now);
         }
         self.publishing.is_out = false;
-        self.timers.answered();
+        self.timers.stop(Timer::Answer);
         let result = self.publisher.accept_answer(&answer.sdp);
         self.check(result);
-        self.publisher_answered(&answer.sdp);
+        self.restart_agreed(Target::Publisher);
+        self.learn_tcp(Target::Publisher, &sdp::tcp_addresses(&answer.sdp), now);
         for track in &mut self.publishing.tracks {
             if let Stage::Offered(mid) = track.stage {
                 track.stage = Stage::Agreed(mid, self.publisher.opus(mid));

@@ -1,6 +1,9 @@
 //! What a connection waits for, and how long.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use crate::peer::Target;
 
@@ -13,11 +16,19 @@ const MEDIA_PATH_WITHIN: Duration = Duration::from_secs(15);
 /// Where the server names no interval of its own (1.13.5 names these).
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long nothing may come over a media path. str0m checks a path that stands every 3 s and gets an
+/// answer, the server checks every 2 s, and reports come every second while media flows.
+const PATH_SILENCE: Duration = Duration::from_secs(5);
+/// From the server's address for TCP until it is dialled, if UDP has not got through by then.
+const UDP_HEAD_START: Duration = Duration::from_millis(1500);
+/// How long the reason may come after the server closed a media path. The two travel by different
+/// ways, and without the reason a participant of our name that replaced us would be fought.
+const REASON_WITHIN: Duration = Duration::from_secs(1);
 /// Far beyond the end of any connection.
 pub(super) const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// What has run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     /// The server's `join` did not come.
     Join,
@@ -29,15 +40,19 @@ pub(super) enum Timer {
     Ping,
     /// Nothing was heard from the server for too long.
     Silence,
+    /// The next step of a resume is due, or its last was not taken.
+    Resume,
+    /// The reason for a closed media path did not come.
+    Closed,
+    /// Nothing came over that media path for too long.
+    Path(Target),
+    /// UDP has had its time.
+    Tcp(Target),
 }
 
 #[derive(Debug)]
 pub(super) struct Timers {
-    join: Option<Instant>,
-    answer: Option<Instant>,
-    media_path: Option<Instant>,
-    ping: Option<Instant>,
-    silence: Option<Instant>,
+    due: BTreeMap<Timer, Instant>,
     ping_interval: Duration,
     ping_timeout: Duration,
     publisher: Instant,
@@ -47,11 +62,7 @@ pub(super) struct Timers {
 impl Timers {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            join: Some(now + JOIN_WITHIN),
-            answer: None,
-            media_path: None,
-            ping: None,
-            silence: None,
+            due: BTreeMap::from([(Timer::Join, now + JOIN_WITHIN)]),
             ping_interval: PING_INTERVAL,
             ping_timeout: PING_TIMEOUT,
             publisher: now,
@@ -64,30 +75,57 @@ impl Timers {
         let seconds = |value: i32| u64::try_from(value).ok().filter(|seconds| *seconds > 0);
         self.ping_interval = seconds(interval).map_or(PING_INTERVAL, Duration::from_secs);
         self.ping_timeout = seconds(timeout).map_or(PING_TIMEOUT, Duration::from_secs);
-        self.join = None;
-        self.media_path = Some(now + MEDIA_PATH_WITHIN);
-        self.ping = Some(now + self.ping_interval);
-        self.silence = Some(now + self.ping_timeout);
+        self.stop(Timer::Join);
+        self.due.insert(Timer::MediaPath, now + MEDIA_PATH_WITHIN);
+        self.signal_up(now);
+    }
+
+    /// Begins to ask whether the server is there.
+    pub(super) fn signal_up(&mut self, now: Instant) {
+        self.due.insert(Timer::Ping, now + self.ping_interval);
+        self.due.insert(Timer::Silence, now + self.ping_timeout);
+    }
+
+    /// Nothing is said to the server, nor expected from it.
+    pub(super) fn signal_down(&mut self) {
+        for timer in [Timer::Ping, Timer::Silence, Timer::Answer] {
+            self.stop(timer);
+        }
     }
 
     /// Takes over that something came from the server.
     pub(super) fn heard(&mut self, now: Instant) {
-        if self.silence.is_some() {
-            self.silence = Some(now + self.ping_timeout);
-        }
+        let silence = now + self.ping_timeout;
+        self.due.entry(Timer::Silence).and_modify(|at| *at = silence);
     }
 
     /// Begins to wait for the answer to an offer.
     pub(super) fn offered(&mut self, now: Instant) {
-        self.answer = Some(now + ANSWER_WITHIN);
+        self.due.insert(Timer::Answer, now + ANSWER_WITHIN);
     }
 
-    pub(super) fn answered(&mut self) {
-        self.answer = None;
+    /// Takes over that something came over a media path that stands.
+    pub(super) fn path_heard(&mut self, target: Target, now: Instant) {
+        self.due.insert(Timer::Path(target), now + PATH_SILENCE);
     }
 
-    pub(super) fn connected(&mut self) {
-        self.media_path = None;
+    /// Gives UDP its time, if that has not begun yet.
+    pub(super) fn tcp_known(&mut self, target: Target, now: Instant) {
+        self.due.entry(Timer::Tcp(target)).or_insert(now + UDP_HEAD_START);
+    }
+
+    /// Begins to wait for the reason of a closed media path.
+    pub(super) fn closed(&mut self, now: Instant) {
+        self.due.entry(Timer::Closed).or_insert(now + REASON_WITHIN);
+    }
+
+    /// The next step of a resume.
+    pub(super) fn resume(&mut self, at: Instant) {
+        self.due.insert(Timer::Resume, at);
+    }
+
+    pub(super) fn stop(&mut self, timer: Timer) {
+        self.due.remove(&timer);
     }
 
     pub(super) fn set_peer(&mut self, target: Target, at: Instant) {
@@ -106,28 +144,16 @@ impl Timers {
 
     /// The next timer that has run out; it does not come again, but for the ping.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Timer> {
-        let over = |at: &Option<Instant>| at.is_some_and(|at| at <= now);
-        if over(&self.ping) {
-            self.ping = Some(now + self.ping_interval);
-            return Some(Timer::Ping);
+        let timer = *self.due.iter().find(|(_, at)| **at <= now)?.0;
+        self.due.remove(&timer);
+        if timer == Timer::Ping {
+            self.due.insert(timer, now + self.ping_interval);
         }
-        for (slot, timer) in [
-            (&mut self.join, Timer::Join),
-            (&mut self.answer, Timer::Answer),
-            (&mut self.media_path, Timer::MediaPath),
-            (&mut self.silence, Timer::Silence),
-        ] {
-            if over(slot) {
-                *slot = None;
-                return Some(timer);
-            }
-        }
-        None
+        Some(timer)
     }
 
     pub(super) fn next(&self) -> Instant {
-        let own = [self.join, self.answer, self.media_path, self.ping, self.silence];
         let peers = self.publisher.min(self.subscriber);
-        own.into_iter().flatten().fold(peers, Instant::min)
+        self.due.values().copied().fold(peers, Instant::min)
     }
 }

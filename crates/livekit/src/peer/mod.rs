@@ -18,11 +18,12 @@ use str0m::{
     channel::{ChannelConfig, Reliability},
     format::{Codec, CodecConfig, PayloadParams},
     media::{Direction, Frequency, KeyframeRequestKind, MediaKind, MediaTime, Mid, Pt},
-    net::{Protocol, Receive, Transmit},
+    net::{Protocol, Receive, TcpType, Transmit},
     rtp::RtpPacket,
 };
 
 use crate::{
+    Received,
     receive::{Packet, Report},
     track::Level,
 };
@@ -36,7 +37,7 @@ pub(crate) const FRAME_MAX: usize = 1350;
 /// How often we tell receivers what wall time an RTP time is. The server sends its own only after
 /// our first, so the default of 5 s would leave them without for long.
 const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Remote candidates that are kept until there is a description that they belong to.
+/// Addresses of the server that are taken between two descriptions.
 const CANDIDATES_MAX: usize = 64;
 
 /// Which of the two peer connections.
@@ -52,8 +53,14 @@ pub enum Target {
 #[derive(Debug)]
 pub(crate) enum PeerOutput {
     Transmit(Transmit),
+    /// It is up for the first time, with encryption.
     Connected,
-    Lost,
+    /// Checks get through.
+    PathUp,
+    /// No check gets through any more.
+    PathLost,
+    /// The other side closed it.
+    Closed,
     /// A packet of that stream.
     Packet(u32, Packet),
     /// A sender report of that stream.
@@ -66,6 +73,10 @@ pub(crate) struct Peer {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
     has_channels: bool,
+    /// Whether checks get through.
+    is_up: bool,
+    /// How many of the server's addresses were taken.
+    candidates: usize,
     /// Candidates that came before the description.
     early: Vec<Candidate>,
     has_remote: bool,
@@ -88,7 +99,15 @@ impl Peer {
                 rtc.add_local_candidate(candidate);
             }
         }
-        Self { rtc, pending: None, has_channels: false, early: Vec::new(), has_remote: false }
+        Self {
+            rtc,
+            pending: None,
+            has_channels: false,
+            is_up: false,
+            candidates: 0,
+            early: Vec::new(),
+            has_remote: false,
+        }
     }
 
     /// Begins an offer. The first has the data channels that every client opens.
@@ -142,24 +161,52 @@ impl Peer {
         }
     }
 
-    /// Takes one of the server's addresses.
-    pub(crate) fn add_candidate(&mut self, candidate: &str) {
+    /// Whether checks get through.
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
+    /// Whether the other side has described itself.
+    pub(crate) fn has_remote(&self) -> bool {
+        self.has_remote
+    }
+
+    /// Takes over our end of a TCP connection.
+    pub(crate) fn add_tcp(&mut self, local: SocketAddr) {
+        if let Some(candidate) = active_tcp(local) {
+            self.rtc.add_local_candidate(candidate);
+        }
+    }
+
+    /// Takes over that a TCP connection has ended.
+    pub(crate) fn remove_tcp(&mut self, local: SocketAddr) {
+        if let Some(candidate) = active_tcp(local) {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+        }
+    }
+
+    /// Takes one of the server's addresses; which one, if TCP can be dialled there.
+    pub(crate) fn add_candidate(&mut self, candidate: &str) -> Option<SocketAddr> {
         let Ok(candidate) = Candidate::from_sdp_string(candidate) else {
             tracing::debug!("an address of the SFU cannot be read");
-            return;
+            return None;
         };
-        if candidate.proto() != Protocol::Udp {
-            return;
+        self.candidates += 1;
+        if self.candidates > CANDIDATES_MAX {
+            return None;
         }
+        let tcp = sdp::passive_tcp(&candidate);
         if self.has_remote {
             self.rtc.add_remote_candidate(candidate);
-        } else if self.early.len() < CANDIDATES_MAX {
+        } else {
             self.early.push(candidate);
         }
+        tcp
     }
 
     fn add_early(&mut self) {
         self.has_remote = true;
+        self.candidates = 0;
         for candidate in std::mem::take(&mut self.early) {
             self.rtc.add_remote_candidate(candidate);
         }
@@ -189,14 +236,17 @@ impl Peer {
 
     pub(crate) fn handle_datagram(
         &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        contents: &[u8],
+        datagram: &Received<'_>,
         now: Instant,
     ) -> Result<(), RtcError> {
         // What is neither STUN, DTLS, RTP nor RTCP is nobody's business here.
-        let Ok(contents) = contents.try_into() else { return Ok(()) };
-        let receive = Receive { proto: Protocol::Udp, source, destination, contents };
+        let Ok(contents) = datagram.contents.try_into() else { return Ok(()) };
+        let proto = match datagram.protocol {
+            crate::Protocol::Udp => Protocol::Udp,
+            crate::Protocol::Tcp => Protocol::Tcp,
+        };
+        let Received { source, destination, .. } = *datagram;
+        let receive = Receive { proto, source, destination, contents };
         self.rtc.handle_input(Input::Receive(now, receive))
     }
 
@@ -211,10 +261,15 @@ impl Peer {
                 Output::Timeout(at) => return Ok(PeerOutput::Timeout(at)),
                 Output::Transmit(transmit) => return Ok(PeerOutput::Transmit(transmit)),
                 Output::Event(Event::Connected) => return Ok(PeerOutput::Connected),
-                Output::Event(
-                    Event::IceConnectionStateChange(IceConnectionState::Disconnected)
-                    | Event::Closed,
-                ) => return Ok(PeerOutput::Lost),
+                Output::Event(Event::IceConnectionStateChange(state)) => {
+                    let was_up = std::mem::replace(&mut self.is_up, state.is_connected());
+                    match state {
+                        _ if self.is_up && !was_up => return Ok(PeerOutput::PathUp),
+                        IceConnectionState::Disconnected => return Ok(PeerOutput::PathLost),
+                        _ => {}
+                    }
+                }
+                Output::Event(Event::Closed) => return Ok(PeerOutput::Closed),
                 Output::Event(Event::RtpPacket(got)) => {
                     let (ssrc, packet) = packet(&got);
                     return Ok(PeerOutput::Packet(ssrc, packet));
@@ -240,6 +295,11 @@ impl Peer {
             tracing::debug!(%error, "a peer connection did not close cleanly");
         }
     }
+}
+
+/// Our end of a TCP connection as an address for checks.
+fn active_tcp(local: SocketAddr) -> Option<Candidate> {
+    Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build().ok()
 }
 
 /// An offer in the making.

@@ -1,9 +1,13 @@
 //! What str0m does not tell of descriptions: which stream of the server's offer is which track; and
 //! what its answers need before livekit-server sees them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::SocketAddr};
 
 use phonograph_frame::Codec;
+use str0m::{
+    Candidate,
+    net::{Protocol, TcpType},
+};
 
 use crate::{Kind, TrackSid, receive::CODECS_MAX};
 
@@ -19,6 +23,28 @@ pub(crate) struct Section {
     pub(crate) ssrc: u32,
     /// The payload types it may come with.
     pub(crate) codecs: Vec<(u8, Codec)>,
+}
+
+/// Addresses of one description that are looked at.
+const CANDIDATES_MAX: usize = 64;
+
+/// Where TCP can be dialled, if that is what the address is.
+pub(super) fn passive_tcp(candidate: &Candidate) -> Option<SocketAddr> {
+    let is_passive = candidate.tcptype() == Some(TcpType::Passive);
+    (candidate.proto() == Protocol::Tcp && is_passive).then(|| candidate.addr())
+}
+
+/// The addresses in a description at which TCP can be dialled.
+pub(crate) fn tcp_addresses(sdp: &str) -> Vec<SocketAddr> {
+    let lines = sdp.lines().filter_map(|line| line.strip_prefix("a=")).map(str::trim_end);
+    let candidates = lines.filter(|line| line.starts_with("candidate:")).take(CANDIDATES_MAX);
+    let read = candidates.filter_map(|line| Candidate::from_sdp_string(line).ok());
+    read.filter_map(|candidate| passive_tcp(&candidate)).collect()
+}
+
+/// What the other side signs its checks with; another one begins them anew.
+pub(crate) fn ufrag(sdp: &str) -> Option<&str> {
+    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim_end)
 }
 
 /// How many sections an offer has, before anything else looks at it.

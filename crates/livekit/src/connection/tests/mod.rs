@@ -2,7 +2,9 @@
 
 mod hearing;
 mod publishing;
+mod resume;
 mod sfu;
+mod tcp;
 
 use std::time::Duration;
 
@@ -179,16 +181,6 @@ fn the_server_is_pinged_every_five_seconds() {
 }
 
 #[test]
-fn a_silent_server_is_given_up_after_fifteen_seconds() {
-    let mut bed = connected();
-    bed.run(secs(12));
-    assert_eq!(ended(&bed), None);
-    bed.run(secs(2));
-    let expected = Ended { why: Why::SignalLost, recovery: Recovery::Rejoin };
-    assert_eq!(ended(&bed), Some(&expected));
-}
-
-#[test]
 fn a_server_that_answers_is_kept() {
     let mut bed = connected();
     for _ in 0..20 {
@@ -230,7 +222,7 @@ fn leaving_says_so_and_is_over_at_once() {
 #[test]
 fn after_the_end_nothing_happens_any_more() {
     let mut bed = connected();
-    bed.client.handle_signal_end(bed.now);
+    bed.client.leave(bed.now);
     bed.run(secs(1));
     let events = bed.events.len();
     bed.say(Said::Leave(proto::LeaveRequest::default()));

@@ -17,18 +17,19 @@ use str0m::{
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     format::Codec,
     media::{Direction, MediaKind, MediaTime, Mid},
-    net::{Protocol, Receive},
+    net::{Protocol, Receive, TcpType, Transmit},
 };
 
 use crate::{
-    Addresses, Config, Connection, Event, Frame, Output, Received, Source, Target, TrackConfig,
-    TrackId,
+    Addresses, Config, Connection, Datagram, Event, Frame, Output, Received, Resume, Source,
+    Target, TrackConfig, TrackId,
 };
 
 /// How long a datagram or message takes.
 const DELAY: Duration = Duration::from_millis(1);
 
 /// A client, its server, and the time between them.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault that a test switches on")]
 pub(super) struct Bed {
     pub(super) client: Connection,
     pub(super) track: TrackId,
@@ -42,8 +43,14 @@ pub(super) struct Bed {
     pub(super) heard: Vec<Frame>,
     /// How often the client asked for a key frame.
     pub(super) key_frames_asked: usize,
+    /// Where the client wanted a TCP connection to.
+    pub(super) dialled: Vec<(Target, SocketAddr)>,
+    /// When the client wanted a new WebSocket, and for what.
+    pub(super) reopened: Vec<(Instant, Resume)>,
     /// Whether datagrams pass.
     pub(super) udp: bool,
+    /// Whether TCP does.
+    pub(super) tcp: bool,
     /// What becomes of the datagrams to the client that carry media.
     pub(super) link: Link,
     /// What others publish, by its name.
@@ -98,8 +105,8 @@ struct Remote {
 }
 
 enum Packet {
-    ToServer(Target, SocketAddr, SocketAddr, Vec<u8>),
-    ToClient(Target, SocketAddr, SocketAddr, Vec<u8>),
+    ToServer(Datagram),
+    ToClient(Datagram),
     Signal(Box<Said>),
 }
 
@@ -107,7 +114,7 @@ fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], port))
 }
 
-fn server_peer(port: u16, now: Instant) -> Rtc {
+fn server_peer(port: u16, tcp: bool, now: Instant) -> Rtc {
     let mut rtc = Rtc::builder()
         .clear_codecs()
         .enable_opus(true, false)
@@ -117,6 +124,10 @@ fn server_peer(port: u16, now: Instant) -> Rtc {
         .enable_av1(true)
         .build(now);
     rtc.add_local_candidate(Candidate::host(address(port), "udp").unwrap());
+    if tcp {
+        let passive = Candidate::builder().tcp().host(address(port)).tcptype(TcpType::Passive);
+        rtc.add_local_candidate(passive.build().unwrap());
+    }
     rtc
 }
 
@@ -133,10 +144,22 @@ pub(super) fn music() -> TrackConfig {
 
 impl Bed {
     pub(super) fn new() -> Self {
+        Self::with_seed(1)
+    }
+
+    /// A server that listens for no TCP.
+    pub(super) fn without_tcp() -> Self {
+        let mut this = Self::new();
+        this.publisher = server_peer(3, false, this.now);
+        this.subscriber = server_peer(4, false, this.now);
+        this
+    }
+
+    pub(super) fn with_seed(seed: u64) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
         let now = Instant::now(); // the beginning of virtual time
         let addresses = Addresses { publisher: vec![address(1)], subscriber: vec![address(2)] };
-        let mut client = Connection::new(&Config { addresses, seed: 1 }, now);
+        let mut client = Connection::new(&Config { addresses, seed }, now);
         let track = client.publish(music(), now).unwrap();
         Self {
             client,
@@ -147,7 +170,10 @@ impl Bed {
             frames: Vec::new(),
             heard: Vec::new(),
             key_frames_asked: 0,
+            dialled: Vec::new(),
+            reopened: Vec::new(),
             udp: true,
+            tcp: true,
             link: Link::new(0),
             remote: BTreeMap::new(),
             to_offer: Vec::new(),
@@ -156,8 +182,8 @@ impl Bed {
             published: 0,
             is_slow: false,
             late: None,
-            publisher: server_peer(3, now),
-            subscriber: server_peer(4, now),
+            publisher: server_peer(3, true, now),
+            subscriber: server_peer(4, true, now),
             pending: None,
             wire: VecDeque::new(),
         }
@@ -190,7 +216,7 @@ impl Bed {
         }
         let info = |(sid, kind): &(&str, MediaKind)| proto::TrackInfo {
             sid: (*sid).to_owned(),
-            r#type: if kind.is_audio() { 0 } else { 1 },
+            r#type: i32::from(!kind.is_audio()),
             ..proto::TrackInfo::default()
         };
         let participant = proto::ParticipantInfo {
@@ -298,6 +324,51 @@ impl Bed {
         self.now = end;
     }
 
+    fn passes(&self, protocol: crate::Protocol) -> bool {
+        match protocol {
+            crate::Protocol::Udp => self.udp,
+            crate::Protocol::Tcp => self.tcp,
+        }
+    }
+
+    fn transmit(&mut self, datagram: &Datagram) {
+        if !self.passes(datagram.protocol) {
+            return;
+        }
+        let is_bad = is_media(&datagram.contents);
+        for delay in if is_bad { self.link.delays() } else { vec![DELAY] } {
+            self.wire.push_back((self.now + delay, Packet::ToClient(datagram.clone())));
+        }
+    }
+
+    /// The client's TCP connection for that peer connection opens.
+    pub(super) fn open_tcp(&mut self, target: Target) {
+        let dialled = self.dialled.iter().rev().find(|(of, _)| *of == target);
+        let (_, destination) = *dialled.expect("a connection that was dialled");
+        let local = match target {
+            Target::Publisher => address(11),
+            Target::Subscriber => address(12),
+        };
+        self.client.handle_tcp_open(target, local, destination, self.now);
+    }
+
+    /// The client's new WebSocket opens, and the server knows it still: it says so, tells who is
+    /// there, and begins the path to the client anew.
+    pub(super) fn reconnect(&mut self) {
+        self.client.handle_reopened(self.now);
+        self.say(Said::Reconnect(proto::ReconnectResponse::default()));
+        let mut changes = self.subscriber.sdp_api();
+        changes.ice_restart(true);
+        let (offer, pending) = changes.apply().expect("a restart");
+        self.send_offer(offer.to_sdp_string(), pending);
+    }
+
+    /// The server closes the media paths.
+    pub(super) fn close_server(&mut self) {
+        self.publisher.close().unwrap();
+        self.subscriber.close().unwrap();
+    }
+
     fn take_packet(&mut self) -> Option<Packet> {
         let due = self.wire.iter().position(|(at, _)| *at <= self.now)?;
         self.wire.remove(due).map(|(_, packet)| packet)
@@ -309,15 +380,22 @@ impl Bed {
                 let bytes = proto::SignalResponse { message: Some(*message) }.encode_to_vec();
                 self.client.handle_signal(&bytes, self.now);
             }
-            Packet::ToClient(target, from, to, bytes) => {
-                let protocol = crate::Protocol::Udp;
-                let (source, destination, contents) = (from, to, &bytes);
+            Packet::ToClient(datagram) => {
+                let Datagram { target, protocol, source, destination, contents } = &datagram;
+                let (target, protocol, source, destination) =
+                    (*target, *protocol, *source, *destination);
                 let datagram = Received { target, protocol, source, destination, contents };
                 self.client.handle_datagram(&datagram, self.now);
             }
-            Packet::ToServer(target, source, destination, bytes) => {
-                let contents = bytes.as_slice().try_into().unwrap();
-                let receive = Receive { proto: Protocol::Udp, source, destination, contents };
+            Packet::ToServer(datagram) => {
+                let Datagram { target, protocol, source, destination, contents } = &datagram;
+                let (source, destination) = (*source, *destination);
+                let contents = contents.as_slice().try_into().unwrap();
+                let proto = match protocol {
+                    crate::Protocol::Udp => Protocol::Udp,
+                    crate::Protocol::Tcp => Protocol::Tcp,
+                };
+                let receive = Receive { proto, source, destination, contents };
                 let rtc = match target {
                     Target::Publisher => &mut self.publisher,
                     Target::Subscriber => &mut self.subscriber,
@@ -333,17 +411,16 @@ impl Bed {
                 Output::Signal(bytes) => {
                     self.answer(&bytes);
                 }
-                Output::Datagram(datagram) if self.udp => {
-                    let (from, to) = (datagram.source, datagram.destination);
-                    let packet = Packet::ToServer(datagram.target, from, to, datagram.contents);
-                    self.wire.push_back((self.now + DELAY, packet));
+                Output::Datagram(datagram) if self.passes(datagram.protocol) => {
+                    self.wire.push_back((self.now + DELAY, Packet::ToServer(datagram)));
                 }
                 Output::Datagram(_) => {}
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(at) => return Some(at),
                 Output::Done => return None,
                 Output::Frame(frame) => self.heard.push(frame),
-                Output::DialTcp { .. } | Output::Reopen(_) => {}
+                Output::DialTcp { target, destination } => self.dialled.push((target, destination)),
+                Output::Reopen(resume) => self.reopened.push((self.now, resume)),
             }
         }
     }
@@ -351,31 +428,30 @@ impl Bed {
     fn drain_server(&mut self) -> Option<Instant> {
         let mut next = None;
         for target in [Target::Publisher, Target::Subscriber] {
-            let rtc = match target {
-                Target::Publisher => &mut self.publisher,
-                Target::Subscriber => &mut self.subscriber,
-            };
             loop {
+                let rtc = match target {
+                    Target::Publisher => &mut self.publisher,
+                    Target::Subscriber => &mut self.subscriber,
+                };
                 match rtc.poll_output().unwrap() {
                     RtcOutput::Timeout(at) => {
                         next = next.into_iter().chain([at]).min();
                         break;
                     }
-                    RtcOutput::Transmit(out) if self.udp => {
-                        let bytes = out.contents.to_vec();
-                        let delays =
-                            if is_media(&bytes) { self.link.delays() } else { vec![DELAY] };
-                        for delay in delays {
-                            let (from, to) = (out.source, out.destination);
-                            let packet = Packet::ToClient(target, from, to, bytes.clone());
-                            self.wire.push_back((self.now + delay, packet));
-                        }
+                    RtcOutput::Transmit(out) => {
+                        let Transmit { source, destination, .. } = out;
+                        let is_tcp = out.proto == Protocol::Tcp;
+                        let protocol =
+                            if is_tcp { crate::Protocol::Tcp } else { crate::Protocol::Udp };
+                        let contents = out.contents.to_vec();
+                        let datagram = Datagram { target, protocol, source, destination, contents };
+                        self.transmit(&datagram);
                     }
                     RtcOutput::Event(RtcEvent::MediaData(data)) => {
                         self.frames.push(data.data.to_vec());
                     }
                     RtcOutput::Event(RtcEvent::KeyframeRequest(_)) => self.key_frames_asked += 1,
-                    RtcOutput::Transmit(_) | RtcOutput::Event(_) => {}
+                    RtcOutput::Event(_) => {}
                 }
             }
         }

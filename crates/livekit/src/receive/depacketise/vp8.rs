@@ -25,7 +25,7 @@ pub(super) fn body(payload: &[u8]) -> Option<&[u8]> {
 
 /// Whether it is the beginning of the first partition.
 pub(super) fn is_head(payload: &[u8]) -> bool {
-    payload.first().is_some_and(|first| first & 0x10 != 0 && first & 0x07 == 0)
+    payload.first().is_some_and(|first| first & 0x17 == 0x10)
 }
 
 #[cfg(test)]
