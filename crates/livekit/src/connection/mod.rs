@@ -13,6 +13,7 @@
 //! Tracks are announced and offered in the same breath as the join is read: the server handles
 //! messages in order, so one round trip answers both, and the media path's own begin after it.
 
+mod chatter;
 mod hearing;
 mod output;
 mod publishing;
@@ -38,7 +39,7 @@ use self::{
     timers::{Timer, Timers},
 };
 use crate::{
-    DataError, ParticipantSid, ReconnectReason, Reliability, TrackSid, data,
+    DataError, ParticipantSid, ReconnectReason, Reliability, TrackSid,
     ended::{Ended, Why},
     peer::{FRAME_MAX, Peer, PeerOutput, Target},
     signal::{self, Request, Response},
@@ -60,6 +61,8 @@ pub struct Connection {
     resumption: Resumption,
     publisher_tcp: Tcp,
     subscriber_tcp: Tcp,
+    /// The number of the last reliable packet of data that we sent.
+    data_sequence: u32,
     troubles: Troubles,
     timers: Timers,
     started: Instant,
@@ -83,6 +86,7 @@ impl Connection {
             resumption: Resumption::new(config.seed, now),
             publisher_tcp: Tcp::default(),
             subscriber_tcp: Tcp::default(),
+            data_sequence: 0,
             troubles: Troubles::default(),
             timers: Timers::new(now),
             started: now,
@@ -92,26 +96,6 @@ impl Connection {
         this.drain(Target::Publisher, now);
         this.drain(Target::Subscriber, now);
         this
-    }
-
-    /// Sends a packet of data to everybody. It is not encrypted end to end.
-    ///
-    /// # Errors
-    /// [`DataError`]; nothing was sent.
-    pub fn send_data(
-        &mut self,
-        topic: Option<&str>,
-        payload: &[u8],
-        _reliability: Reliability,
-        _now: Instant,
-    ) -> Result<(), DataError> {
-        if payload.len() > data::PAYLOAD_MAX {
-            return Err(DataError::TooLong(payload.len()));
-        }
-        if let Some(topic) = topic.filter(|topic| topic.len() > data::TOPIC_MAX) {
-            return Err(DataError::TooLong(topic.len()));
-        }
-        Err(DataError::NotConnected)
     }
 
     /// The newest token that the server gave us; the one to resume with, and good for a new
@@ -253,6 +237,8 @@ impl Connection {
             Response::Update(update) => self.updated(&update.participants, now),
             Response::SubscriptionResponse(response) => self.subscription_failed(&response),
             Response::SubscriptionPermissionUpdate(update) => self.subscription_permitted(&update),
+            Response::SpeakersChanged(changed) => self.speakers_changed(&changed),
+            Response::ConnectionQuality(update) => self.quality_changed(&update),
             Response::Mute(mute) => self.muted_by_server(&mute.sid, mute.muted),
             Response::RequestResponse(answer) => self.refused(answer.request),
             Response::PongResp(pong) => {
@@ -292,6 +278,9 @@ impl Connection {
             match self.peer(target).poll_output() {
                 Ok(PeerOutput::Transmit(transmit)) => self.transmit(target, &transmit),
                 Ok(PeerOutput::Connected) => self.connected(target, now),
+                Ok(PeerOutput::Data(reliability, message)) => {
+                    self.data_came(reliability, &message, now);
+                }
                 Ok(PeerOutput::PathUp) => self.path_up(target, now),
                 Ok(PeerOutput::PathLost) => self.path_lost(target, now),
                 Ok(PeerOutput::Closed) if self.state != State::Ended => self.timers.closed(now),

@@ -7,6 +7,7 @@
 pub(crate) mod sdp;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,7 +16,7 @@ use std::{
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError,
     change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer},
-    channel::{ChannelConfig, Reliability},
+    channel::{ChannelConfig, ChannelId, Reliability as ChannelReliability},
     format::{Codec, CodecConfig, PayloadParams},
     media::{Direction, Frequency, KeyframeRequestKind, MediaKind, MediaTime, Mid, Pt},
     net::{Protocol, Receive, TcpType, Transmit},
@@ -23,7 +24,7 @@ use str0m::{
 };
 
 use crate::{
-    Received,
+    Received, Reliability,
     receive::{Packet, Report},
     track::Level,
 };
@@ -39,6 +40,10 @@ pub(crate) const FRAME_MAX: usize = 1350;
 const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Addresses of the server that are taken between two descriptions.
 const CANDIDATES_MAX: usize = 64;
+
+/// The channels whose messages are packets of data.
+const CHANNELS: [(&str, Reliability); 2] =
+    [("_reliable", Reliability::Reliable), ("_lossy", Reliability::Lossy)];
 
 /// Which of the two peer connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,9 +68,20 @@ pub(crate) enum PeerOutput {
     Closed,
     /// A packet of that stream.
     Packet(u32, Packet),
+    /// A message from a data channel.
+    Data(Reliability, Vec<u8>),
     /// A sender report of that stream.
     Report(u32, Report),
     Timeout(Instant),
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteError {
+    /// There is no such channel, or not any more.
+    NotOpen,
+    /// As much as it takes is on its way.
+    Full,
 }
 
 #[derive(Debug)]
@@ -73,6 +89,8 @@ pub(crate) struct Peer {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
     has_channels: bool,
+    /// The open ones of those that we know.
+    channels: BTreeMap<Reliability, ChannelId>,
     /// Whether checks get through.
     is_up: bool,
     /// How many of the server's addresses were taken.
@@ -103,6 +121,7 @@ impl Peer {
             rtc,
             pending: None,
             has_channels: false,
+            channels: BTreeMap::new(),
             is_up: false,
             candidates: 0,
             early: Vec::new(),
@@ -234,6 +253,24 @@ impl Peer {
         writer.audio_level(level, voice).write(payload_type, now, time, frame)
     }
 
+    /// Sends a message over a data channel.
+    pub(crate) fn write_data(
+        &mut self,
+        reliability: Reliability,
+        message: &[u8],
+    ) -> Result<(), WriteError> {
+        let id = self.channels.get(&reliability).ok_or(WriteError::NotOpen)?;
+        let mut channel = self.rtc.channel(*id).ok_or(WriteError::NotOpen)?;
+        match channel.write(true, message) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(WriteError::Full),
+            Err(error) => {
+                tracing::debug!(%error, "a data channel refused a message");
+                Err(WriteError::NotOpen)
+            }
+        }
+    }
+
     pub(crate) fn handle_datagram(
         &mut self,
         datagram: &Received<'_>,
@@ -267,6 +304,19 @@ impl Peer {
                         _ if self.is_up && !was_up => return Ok(PeerOutput::PathUp),
                         IceConnectionState::Disconnected => return Ok(PeerOutput::PathLost),
                         _ => {}
+                    }
+                }
+                Output::Event(Event::ChannelOpen(id, label)) => {
+                    let known = CHANNELS.iter().find(|(known, _)| *known == label);
+                    self.channels.extend(known.map(|(_, reliability)| (*reliability, id)));
+                }
+                Output::Event(Event::ChannelClose(id)) => {
+                    self.channels.retain(|_, known| *known != id);
+                }
+                Output::Event(Event::ChannelData(data)) => {
+                    let mut channels = self.channels.iter();
+                    if let Some((reliability, _)) = channels.find(|(_, id)| **id == data.id) {
+                        return Ok(PeerOutput::Data(*reliability, data.data));
                     }
                 }
                 Output::Event(Event::Closed) => return Ok(PeerOutput::Closed),
@@ -367,9 +417,9 @@ fn packet(packet: &RtpPacket) -> (u32, Packet) {
 fn add_channels(changes: &mut SdpApi<'_>) {
     for (label, ordered) in [("_reliable", true), ("_lossy", false), ("_data_track", false)] {
         let reliability = if ordered {
-            Reliability::Reliable
+            ChannelReliability::Reliable
         } else {
-            Reliability::MaxRetransmits { retransmits: 0 }
+            ChannelReliability::MaxRetransmits { retransmits: 0 }
         };
         changes.add_channel_with_config(ChannelConfig {
             label: label.to_owned(),

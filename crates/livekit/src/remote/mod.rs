@@ -7,8 +7,7 @@ mod roster;
 
 use phonograph_frame::Codec;
 
-pub(crate) use self::roster::Roster;
-
+pub(crate) use self::roster::{IDENTITY_MAX, Roster};
 use crate::{ParticipantSid, Source, TrackSid};
 
 /// Whether a track is heard or seen.

@@ -1,5 +1,6 @@
 //! The connection in virtual time, against a server made of str0m.
 
+mod chatter;
 mod hearing;
 mod publishing;
 mod resume;

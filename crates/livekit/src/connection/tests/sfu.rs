@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use str0m::{
     Candidate, Event as RtcEvent, Input, Output as RtcOutput, Rtc,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::ChannelId,
     format::Codec,
     media::{Direction, MediaKind, MediaTime, Mid},
     net::{Protocol, Receive, TcpType, Transmit},
@@ -41,6 +42,10 @@ pub(super) struct Bed {
     pub(super) frames: Vec<Vec<u8>>,
     /// What the client received.
     pub(super) heard: Vec<Frame>,
+    /// The open data channels.
+    channels: BTreeMap<(Target, String), ChannelId>,
+    /// What the client sent over them.
+    pub(super) data: Vec<Vec<u8>>,
     /// How often the client asked for a key frame.
     pub(super) key_frames_asked: usize,
     /// Where the client wanted a TCP connection to.
@@ -169,6 +174,8 @@ impl Bed {
             asked: Vec::new(),
             frames: Vec::new(),
             heard: Vec::new(),
+            channels: BTreeMap::new(),
+            data: Vec::new(),
             key_frames_asked: 0,
             dialled: Vec::new(),
             reopened: Vec::new(),
@@ -269,6 +276,12 @@ impl Bed {
     /// From now on nothing is offered by itself.
     pub(super) fn hold_offers(&mut self) {
         self.holds_offers = true;
+    }
+
+    /// Sends a message to the client over a data channel.
+    pub(super) fn send_data(&mut self, label: &str, message: &[u8]) {
+        let id = self.channels[&(Target::Subscriber, label.to_owned())];
+        assert!(self.subscriber.channel(id).unwrap().write(true, message).unwrap());
     }
 
     /// Offers what the client asked for.
@@ -451,6 +464,10 @@ impl Bed {
                         self.frames.push(data.data.to_vec());
                     }
                     RtcOutput::Event(RtcEvent::KeyframeRequest(_)) => self.key_frames_asked += 1,
+                    RtcOutput::Event(RtcEvent::ChannelOpen(id, label)) => {
+                        self.channels.insert((target, label), id);
+                    }
+                    RtcOutput::Event(RtcEvent::ChannelData(data)) => self.data.push(data.data),
                     RtcOutput::Event(_) => {}
                 }
             }
