@@ -223,6 +223,11 @@ impl Peer {
         tcp
     }
 
+    #[cfg(test)]
+    pub(crate) fn remote_addresses(&self) -> usize {
+        self.candidates.min(CANDIDATES_MAX) + self.early.len()
+    }
+
     fn add_early(&mut self) {
         self.has_remote = true;
         self.candidates = 0;

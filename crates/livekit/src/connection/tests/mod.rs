@@ -2,9 +2,11 @@
 
 mod chatter;
 mod hearing;
+mod hostile;
 mod publishing;
 mod resume;
 mod sfu;
+mod simulation;
 mod tcp;
 
 use std::time::Duration;

@@ -58,6 +58,8 @@ pub(super) struct Bed {
     pub(super) tcp: bool,
     /// What becomes of the datagrams to the client that carry media.
     pub(super) link: Link,
+    /// Whether the same becomes of all datagrams, each way.
+    pub(super) is_rough: bool,
     /// What others publish, by its name.
     remote: BTreeMap<String, Remote>,
     /// Tracks that the client asked for and that no offer has had yet.
@@ -136,6 +138,13 @@ fn server_peer(port: u16, tcp: bool, now: Instant) -> Rtc {
     rtc
 }
 
+/// The beginning of virtual time.
+pub(super) fn beginning() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
+    let now = Instant::now(); // the beginning of virtual time
+    now
+}
+
 /// An encrypted music track.
 pub(super) fn music() -> TrackConfig {
     TrackConfig {
@@ -161,8 +170,7 @@ impl Bed {
     }
 
     pub(super) fn with_seed(seed: u64) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "virtual time needs one beginning")]
-        let now = Instant::now(); // the beginning of virtual time
+        let now = beginning();
         let addresses = Addresses { publisher: vec![address(1)], subscriber: vec![address(2)] };
         let mut client = Connection::new(&Config { addresses, seed }, now);
         let track = client.publish(music(), now).unwrap();
@@ -182,6 +190,7 @@ impl Bed {
             udp: true,
             tcp: true,
             link: Link::new(0),
+            is_rough: false,
             remote: BTreeMap::new(),
             to_offer: Vec::new(),
             holds_offers: false,
@@ -251,6 +260,24 @@ impl Bed {
         changes.set_direction(mid, Direction::SendOnly);
         let (offer, pending) = changes.apply().expect("a change");
         self.send_offer(offer.to_sdp_string(), pending);
+    }
+
+    /// Names the stream of a section otherwise, and nothing else.
+    pub(super) fn rename_section(&mut self, old: &str, new: &str) {
+        let remote = self.remote.remove(old).unwrap();
+        let mid = remote.mid.expect("a section");
+        self.remote.insert(new.to_owned(), remote);
+        let mut changes = self.subscriber.sdp_api();
+        changes.set_direction(mid, Direction::Inactive);
+        changes.set_direction(mid, Direction::SendOnly);
+        let (offer, pending) = changes.apply().expect("a change");
+        self.send_offer(offer.to_sdp_string(), pending);
+    }
+
+    /// Whether frames of a track can be sent to the client.
+    pub(super) fn is_writable(&self, track: &str) -> bool {
+        let is_offered = self.pending.is_none() && self.remote[track].mid.is_some();
+        is_offered && self.subscriber.is_connected()
     }
 
     /// Sends a frame of a track to the client.
@@ -344,12 +371,16 @@ impl Bed {
         }
     }
 
+    fn delays(&mut self, is_bad: bool) -> Vec<Duration> {
+        if is_bad { self.link.delays() } else { vec![DELAY] }
+    }
+
     fn transmit(&mut self, datagram: &Datagram) {
         if !self.passes(datagram.protocol) {
             return;
         }
-        let is_bad = is_media(&datagram.contents);
-        for delay in if is_bad { self.link.delays() } else { vec![DELAY] } {
+        let is_bad = self.is_rough || is_media(&datagram.contents);
+        for delay in self.delays(is_bad) {
             self.wire.push_back((self.now + delay, Packet::ToClient(datagram.clone())));
         }
     }
@@ -425,7 +456,10 @@ impl Bed {
                     self.answer(&bytes);
                 }
                 Output::Datagram(datagram) if self.passes(datagram.protocol) => {
-                    self.wire.push_back((self.now + DELAY, Packet::ToServer(datagram)));
+                    for delay in self.delays(self.is_rough) {
+                        let packet = Packet::ToServer(datagram.clone());
+                        self.wire.push_back((self.now + delay, packet));
+                    }
                 }
                 Output::Datagram(_) => {}
                 Output::Event(event) => self.events.push(event),
@@ -498,7 +532,8 @@ impl Bed {
             }
             Asked::Answer(answer) => {
                 let sdp = SdpAnswer::from_sdp_string(&answer.sdp).unwrap();
-                let pending = self.pending.take().unwrap();
+                // An offer that the test made has nobody to take its answer.
+                let Some(pending) = self.pending.take() else { return self.asked.push(asked) };
                 self.subscriber.sdp_api().accept_answer(pending, sdp).unwrap();
             }
             Asked::Subscription(subscription) if subscription.subscribe => {
