@@ -52,7 +52,7 @@ impl SecondSfu {
             homeserver: homeserver.url().to_owned(),
             delegates: false,
         };
-        let token_service = TokenService::start_ours(start, None)?;
+        let token_service = TokenService::start_ours(start, None, None)?;
         Ok(Self { token_service, sfu })
     }
 

@@ -31,6 +31,9 @@ pub struct Options {
     pub announces_nothing: bool,
     /// Where the SFU is.
     pub sfu: SfuOption,
+    /// Only users whose name begins so are told the way that [`Options::sfu`] makes; the others go
+    /// straight to the SFU, and are spared what happens on it.
+    pub told_to: Option<String>,
     /// Clients find the SFU and its media on `[::1]` alone, which [`has_ipv6`] has to be true for. A
     /// [`Relay`] takes it there.
     pub ipv6: bool,
@@ -174,7 +177,7 @@ impl Stack {
         };
         let token_service = match original {
             Some(binary) => TokenService::start_original(&binary, start).await?,
-            None => TokenService::start_ours(start, told)?,
+            None => TokenService::start_ours(start, told, options.told_to.clone())?,
         };
         let sfu_url = way.url().unwrap_or_else(|| address.url.clone());
         let stack = Self { token_service, way, sfu, synapse, address, sfu_url };
@@ -251,7 +254,7 @@ impl Options {
     /// Whether an lk-jwt-service can do what is asked of the token service.
     fn original_will_do(&self) -> bool {
         let told_the_truth = matches!(self.sfu, SfuOption::There | SfuOption::Absent);
-        self.refusal.is_none() && told_the_truth && !self.ipv6
+        self.refusal.is_none() && told_the_truth && self.told_to.is_none() && !self.ipv6
     }
 }
 

@@ -42,6 +42,12 @@ pub(super) struct Access {
     delegation: Delegation,
 }
 
+/// A token, and where it opens a room.
+pub(super) struct Granted {
+    pub(super) jwt: String,
+    pub(super) url: String,
+}
+
 /// A user whom a homeserver vouches for.
 struct User {
     id: String,
@@ -70,13 +76,15 @@ impl Access {
         self.settings.delegates
     }
 
-    /// What clients are told of the SFU's address.
-    pub(super) fn sfu_url(&self) -> &str {
-        self.settings.told.as_ref().unwrap_or(&self.settings.sfu.url)
+    /// What a user is told of the SFU's address.
+    fn sfu_url(&self, user: &User) -> &str {
+        let name = user.id.trim_start_matches('@');
+        let told = self.settings.told.as_ref().filter(|_| name.starts_with(&self.settings.told_to));
+        told.unwrap_or(&self.settings.sfu.url)
     }
 
     /// Answers `/sfu/get`: the identity is user and device.
-    pub(super) async fn sfu_get(&self, asked: Request) -> Result<String, Refusal> {
+    pub(super) async fn sfu_get(&self, asked: Request) -> Result<Granted, Refusal> {
         if asked.room_id.is_empty() {
             return Err(Refusal::bad_json("Missing room parameter"));
         }
@@ -90,7 +98,7 @@ impl Access {
     }
 
     /// Answers `/get_token`: the identity is a hash, and so tells nobody who it is.
-    pub(super) async fn get_token(&self, asked: Request) -> Result<String, Refusal> {
+    pub(super) async fn get_token(&self, asked: Request) -> Result<Granted, Refusal> {
         let Member { id, user_id, device_id } = &asked.member;
         if asked.room_id.is_empty() || asked.slot_id.is_empty() {
             return Err(Refusal::bad_json("The request body is missing `room_id` or `slot_id`"));
@@ -180,7 +188,12 @@ impl Access {
 
     /// Makes the room where the user may, and signs the token. Others get one, too: it opens a
     /// room that is there.
-    async fn admit(&self, user: &User, identity: &str, asked: &Request) -> Result<String, Refusal> {
+    async fn admit(
+        &self,
+        user: &User,
+        identity: &str,
+        asked: &Request,
+    ) -> Result<Granted, Refusal> {
         let leave = if asked.delay_id.is_empty() {
             None
         } else if user.may_make_rooms {
@@ -199,7 +212,7 @@ impl Access {
         if let Some(leave) = leave.filter(|_| self.settings.delegates) {
             self.delegation.take((room, identity.to_owned()), leave);
         }
-        Ok(token)
+        Ok(Granted { jwt: token, url: self.sfu_url(user).to_owned() })
     }
 
     /// Makes a room at the SFU. One that is there stays as it is.

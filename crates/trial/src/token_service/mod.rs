@@ -79,10 +79,15 @@ impl TokenService {
         }
     }
 
-    /// Starts ours. Clients are `told` another address of the SFU where it is not to be reached.
-    pub(crate) fn start_ours(start: Start, told: Option<String>) -> Result<Self, StartError> {
+    /// Starts ours. Users whose names begin with `told_to` are `told` another address of the SFU.
+    pub(crate) fn start_ours(
+        start: Start,
+        told: Option<String>,
+        told_to: Option<String>,
+    ) -> Result<Self, StartError> {
         let settings = Settings {
             told,
+            told_to: told_to.unwrap_or_default(),
             client_apis: HashMap::from([(start.server_name.clone(), start.homeserver)]),
             full_access: vec![start.server_name],
             accept_any_certificate: true,

@@ -104,7 +104,7 @@ async fn answered(
     let asked = body.and_then(|bytes| read(&bytes)).map_err(|Unreadable| {
         Refusal::new(StatusCode::BAD_REQUEST, "M_NOT_JSON", "Error reading request")
     })?;
-    let jwt = match endpoint {
+    let granted = match endpoint {
         Endpoint::SfuGet => shared.access.sfu_get(asked).await?,
         Endpoint::GetToken => shared.access.get_token(asked).await?,
         Endpoint::DelegateDelayedLeave => {
@@ -112,7 +112,7 @@ async fn answered(
             return Ok(json!({}));
         }
     };
-    Ok(json!({ "url": shared.access.sfu_url(), "jwt": jwt }))
+    Ok(json!({ "url": granted.url, "jwt": granted.jwt }))
 }
 
 /// The SFU learns nothing from the answer, whoever it is.

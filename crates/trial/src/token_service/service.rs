@@ -20,6 +20,8 @@ pub struct Settings {
     pub sfu: Address,
     /// What clients are told of the SFU's address, where that shall be wrong.
     pub told: Option<String>,
+    /// The beginning of the names of those who are told so; all are, if it is empty.
+    pub told_to: String,
     /// Homeservers whose users have rooms made for them; `*` is all of them.
     pub full_access: Vec<String>,
     /// Homeservers whose client API is known, by server name. Others are asked for theirs.
@@ -64,6 +66,7 @@ impl Settings {
         Self {
             sfu,
             told: None,
+            told_to: String::new(),
             full_access: Vec::new(),
             client_apis: HashMap::new(),
             addresses: HashMap::new(),
