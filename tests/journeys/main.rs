@@ -5,7 +5,9 @@ mod support;
 
 mod both_ways;
 mod calls;
+mod faults;
 mod hearing;
+mod keys;
 mod leaving;
 mod participant;
 mod soak;

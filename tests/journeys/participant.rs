@@ -36,7 +36,9 @@ pub(crate) struct Participant {
     network: Arc<Network>,
     workers: Arc<Workers>,
     sync: JoinHandle<()>,
-    _store: tempfile::TempDir,
+    /// Homeserver and user.
+    settings: (String, String),
+    store: tempfile::TempDir,
 }
 
 impl Participant {
@@ -54,10 +56,18 @@ impl Participant {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let name = crate::support::unique(name);
         homeserver.register(&name, PASSWORD).await?;
-        let store = tempfile::tempdir()?;
+        let whom = (homeserver.url().to_owned(), name);
+        Self::with(tempfile::tempdir()?, whom, Network::new(roots)?).await
+    }
+
+    async fn with(
+        store: tempfile::TempDir,
+        (homeserver, user): (String, String),
+        network: Arc<Network>,
+    ) -> Result<Self> {
         let settings = Settings {
-            homeserver: homeserver.url().to_owned(),
-            user: name,
+            homeserver: homeserver.clone(),
+            user: user.clone(),
             credentials: Credentials::Password(PASSWORD.to_owned()),
             store: store.path().to_owned(),
             display_name: None,
@@ -72,16 +82,22 @@ impl Participant {
         Ok(Self {
             user_id: account.me().user.to_string(),
             account,
-            network: Network::new(roots)?,
+            settings: (homeserver, user),
+            network,
             workers: Arc::new(Workers::start(1)?),
             sync,
-            _store: store,
+            store,
         })
     }
 
-    /// Its name on an SFU.
-    pub(crate) fn identity(&self) -> String {
-        self.account.me().to_string()
+    /// The same device once more, as if its store had been copied to another machine.
+    pub(crate) async fn twin(&self) -> Result<Self> {
+        let store = tempfile::tempdir()?;
+        for entry in std::fs::read_dir(self.store.path())? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), store.path().join(entry.file_name()))?;
+        }
+        Self::with(store, self.settings.clone(), Arc::clone(&self.network)).await
     }
 
     /// Accepts the invite to a room, once it has come.

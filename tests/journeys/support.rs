@@ -68,6 +68,14 @@ pub(crate) fn journey_alone(story: impl AsyncFnOnce(&Journey) -> Result<()>) -> 
     take_turns(TURNS_MAX, story)
 }
 
+/// Runs a journey that sets a stage of its own, while no other is under way.
+pub(crate) fn journey_apart(story: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+    RUNTIME.block_on(async {
+        let _turns = TURNS.acquire_many(TURNS_MAX).await?;
+        story().await
+    })
+}
+
 fn take_turns(turns: u32, story: impl AsyncFnOnce(&Journey) -> Result<()>) -> Result<()> {
     RUNTIME.block_on(async {
         let _turns = TURNS.acquire_many(turns).await?;

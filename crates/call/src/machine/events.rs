@@ -288,7 +288,7 @@ impl Machine {
     }
 
     /// Ends once both sides are left, and all that the session had to say is told.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if std::mem::take(&mut self.left)
             && let Some(reason) = self.ending.take()
         {

@@ -436,6 +436,11 @@ impl Machine {
         }
         self.links.leave(&mut self.actions, now);
         self.drain_hearing(now);
+        if matches!(self.ending, Some(EndReason::DuplicateIdentity)) {
+            // The membership is the other's too: what we did to it would be done to the other.
+            self.left = true;
+            return self.finish();
+        }
         self.session.leave(now);
         self.settle(now);
     }

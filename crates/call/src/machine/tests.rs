@@ -130,7 +130,13 @@ impl Bed {
             | Request::CancelLeave(_)
             | Request::SendLeaveNow(_)
             | Request::DelegateLeave { .. } => Ok(Response::Done),
-            Request::ReadMembership { .. } => Err(RequestError::NotFound),
+            Request::ReadMembership { .. } => {
+                let sent = self.requests.iter().rev().find_map(|request| match request {
+                    Request::SendMembership { content, .. } => Some(content.clone()),
+                    _ => None,
+                });
+                sent.map(Response::Membership).ok_or(RequestError::NotFound)
+            }
         }
     }
 
@@ -342,6 +348,18 @@ fn a_call_of_old_clients_is_joined_on_the_oldest_members_sfu_and_followed() {
     bed.drain();
     assert_eq!(bed.services(), [THEIRS, OURS]);
     assert_eq!(bed.machine.service().as_str(), OURS);
+}
+
+#[test]
+fn what_the_same_device_does_elsewhere_is_not_undone() {
+    let mut bed = Bed::new(state(false, &[]));
+    bed.accept();
+    bed.machine.handle_open(bed.opened[0], Addresses::default(), bed.now);
+    let asked = bed.requests.len();
+    bed.machine.end(EndReason::DuplicateIdentity, bed.now);
+    bed.drain();
+    assert!(matches!(bed.ended, Some(EndReason::DuplicateIdentity)));
+    assert_eq!(bed.requests.len(), asked, "{:?}", bed.requests);
 }
 
 #[test]
