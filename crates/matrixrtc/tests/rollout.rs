@@ -8,7 +8,7 @@ use std::{
 };
 
 use phonograph_matrixrtc::{
-    DeviceId, Member, RawStateEvent, Roster, Timestamp, UserId,
+    DeviceId, Member, RawStateEvent, RequestError, Roster, Timestamp, UserId,
     keys::{Action, Rollout, USE_DELAY},
 };
 use rand::{RngExt, SeedableRng};
@@ -73,6 +73,8 @@ impl Call {
 
     /// Somebody joins, leaves, or is back before anybody saw that it had left.
     fn change(&mut self) {
+        // Never at the moment of a roll-out that came before it.
+        self.now += Duration::from_micros(1);
         let who = self.any_name();
         match self.rng.random_range(0..5) {
             0 => _ = self.members.insert(who, self.now),
@@ -132,7 +134,7 @@ impl Call {
         let answered = &mut self.rolled.get_mut(&key).unwrap().1;
         answered.get_or_insert(self.now);
         match self.rng.random_range(0..8) {
-            0 => self.rollout.handle_failed(self.now),
+            0 => self.rollout.handle_failed(&RequestError::Network, self.now),
             1 => {
                 let unserved = targets.into_iter().filter(|_| self.rng.random()).collect();
                 self.rollout.handle_sent(&unserved, self.now);

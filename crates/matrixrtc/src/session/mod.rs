@@ -179,7 +179,8 @@ impl Session {
                 Ok(Response::KeySent { unserved }) => {
                     self.rollout.handle_sent(&unserved.into_iter().collect(), now.instant);
                 }
-                Ok(_) | Err(_) => self.rollout.handle_failed(now.instant),
+                Ok(_) => self.rollout.handle_failed(&RequestError::Unsupported, now.instant),
+                Err(error) => self.rollout.handle_failed(&error, now.instant),
             },
             None => {}
         }

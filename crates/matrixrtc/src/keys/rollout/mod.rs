@@ -26,7 +26,7 @@ use phonograph_frame::crypto::{KeyIndex, MediaKey};
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 
-use crate::{Member, Roster, Timestamp};
+use crate::{Member, RequestError, Roster, Timestamp};
 
 /// How long after it was sent a later key is used (matrix-js-sdk 43; the class says 5 s, joining
 /// sets 1 s).
@@ -166,13 +166,17 @@ impl Rollout {
 
     /// Takes over how the last [`Action::Send`] went: who could not be reached.
     pub fn handle_sent(&mut self, unserved: &BTreeSet<Member>, now: Instant) {
+        self.end_sending(unserved, None, now);
+    }
+
+    fn end_sending(&mut self, unserved: &BTreeSet<Member>, failed: Option<Duration>, now: Instant) {
         let State::Sending { targets, then } = std::mem::replace(&mut self.state, State::Idle)
         else {
             return;
         };
         for target in targets {
             if unserved.contains(&target) {
-                self.retry_later(target, now);
+                self.retry_later(target, failed, now);
             } else {
                 self.unserved.remove(&target);
             }
@@ -188,11 +192,12 @@ impl Rollout {
     }
 
     /// Takes over that the last [`Action::Send`] failed as a whole: it is not known who was
-    /// reached, and a key that comes twice does no harm.
-    pub fn handle_failed(&mut self, now: Instant) {
+    /// reached, and a key that comes twice does no harm. Where that is no fault of theirs they are
+    /// tried again without end.
+    pub fn handle_failed(&mut self, error: &RequestError, now: Instant) {
         if let State::Sending { targets, .. } = &self.state {
             let targets = targets.iter().cloned().collect();
-            self.handle_sent(&targets, now);
+            self.end_sending(&targets, error.retry_after(0), now);
         }
     }
 
@@ -281,12 +286,14 @@ impl Rollout {
         }
     }
 
-    fn retry_later(&mut self, member: Member, now: Instant) {
+    /// `failed` says that the whole send failed, and the least pause after that.
+    fn retry_later(&mut self, member: Member, failed: Option<Duration>, now: Instant) {
         let failures = self.unserved.get(&member).map_or(0, |retry| retry.failures);
-        match RETRIES.get(failures) {
+        let last = RETRIES.last().filter(|_| failed.is_some());
+        match RETRIES.get(failures).or(last) {
             Some(pause) => {
-                let retry = Retry { failures: failures + 1, at: now + *pause };
-                self.unserved.insert(member, retry);
+                let at = now + failed.unwrap_or_default().max(*pause);
+                self.unserved.insert(member, Retry { failures: failures + 1, at });
             }
             None => _ = self.unserved.remove(&member),
         }

@@ -220,7 +220,33 @@ fn when_sending_fails_everybody_is_tried_again() {
     let mut call = Call::start();
     call.join("A", 1);
     call.expect(&["use 0", "send 0 to A"]);
-    call.rollout.handle_failed(call.now);
+    call.rollout.handle_failed(&RequestError::Forbidden, call.now);
+    call.pass(SECOND);
+    call.expect(&["send 0 to A"]);
+}
+
+#[test]
+fn while_the_homeserver_fails_everybody_is_tried_again_without_end() {
+    let mut call = Call::start();
+    call.join("A", 1);
+    call.expect(&["use 0", "send 0 to A"]);
+    for pause in [1, 5, 15, 15, 15, 15] {
+        call.rollout.handle_failed(&RequestError::Network, call.now);
+        call.expect(&[]);
+        call.pass(pause * SECOND);
+        call.expect(&["send 0 to A"]);
+    }
+}
+
+#[test]
+fn a_rate_limit_of_the_keys_is_obeyed() {
+    let mut call = Call::start();
+    call.join("A", 1);
+    call.expect(&["use 0", "send 0 to A"]);
+    let limited = RequestError::RateLimited { retry_after: Some(7 * SECOND) };
+    call.rollout.handle_failed(&limited, call.now);
+    call.pass(6 * SECOND);
+    call.expect(&[]);
     call.pass(SECOND);
     call.expect(&["send 0 to A"]);
 }
