@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn a_packet_beyond_the_limits_is_neither_sent_nor_taken() {
-        assert_eq!(check(None, &[0; PAYLOAD_MAX]), Ok(()));
-        assert_eq!(check(None, &[0; 64_001]), Err(DataError::TooLong(64_001)));
+        assert_eq!(check(None, &vec![0; PAYLOAD_MAX]), Ok(()));
+        assert_eq!(check(None, &vec![0; 64_001]), Err(DataError::TooLong(64_001)));
         let long = "t".repeat(257);
         assert_eq!(check(Some(&long), &[]), Err(DataError::TooLong(257)));
-        let message = encode(None, &[0; 64_001], 1);
+        let message = encode(None, &vec![0; 64_001], 1);
         assert_eq!(decode(&message, Reliability::Reliable), Err(Unreadable));
         let message = encode(Some(&long), &[], 1);
         assert_eq!(decode(&message, Reliability::Reliable), Err(Unreadable));

@@ -130,11 +130,8 @@ impl Connection {
         let sections = sdp::sections(&offer.sdp, &offer.mid_to_track_id);
         self.forget_streams(&sections, now);
         match self.subscriber.accept_offer(&offer.sdp) {
-            Ok(answer) => {
-                let before = self.hearing.agreed.as_ref().map(|(offer, _)| sdp::ufrag(&offer.sdp));
-                if before.is_some_and(|before| before != sdp::ufrag(&offer.sdp)) {
-                    self.restart_agreed(Target::Subscriber);
-                }
+            Ok((answer, described)) => {
+                self.described(Target::Subscriber, &described, now);
                 let answer = signal::answer(answer, offer.id);
                 self.hearing.agreed = Some((offer.clone(), answer.clone()));
                 self.send(Request::Answer(answer));
@@ -143,7 +140,6 @@ impl Connection {
             }
             Err(error) => self.end(Why::Protocol(format!("its offer: {error}"))),
         }
-        self.learn_tcp(Target::Subscriber, &sdp::tcp_addresses(&offer.sdp), now);
         self.drain(Target::Subscriber, now);
     }
 

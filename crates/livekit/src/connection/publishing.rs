@@ -16,10 +16,10 @@ use tracing::debug;
 
 use super::{
     Connection, Event, FRAME_MAX, Instant, Level, PublishError, Request, SendError,
-    SessionDescription, State, Target, Timer, TrackConfig, TrackId, Trouble, signal,
+    SessionDescription, State, Target, Timer, TrackConfig, TrackId, Trouble, Why, signal,
 };
 use crate::{
-    peer::{Changes, sdp},
+    peer::Changes,
     track::{Stage, Track},
 };
 
@@ -194,10 +194,10 @@ impl Connection {
         }
         self.publishing.is_out = false;
         self.timers.stop(Timer::Answer);
-        let result = self.publisher.accept_answer(&answer.sdp);
-        self.check(result);
-        self.restart_agreed(Target::Publisher);
-        self.learn_tcp(Target::Publisher, &sdp::tcp_addresses(&answer.sdp), now);
+        match self.publisher.accept_answer(&answer.sdp) {
+            Ok(described) => self.described(Target::Publisher, &described, now),
+            Err(error) => return self.end(Why::Protocol(format!("its answer: {error}"))),
+        }
         for track in &mut self.publishing.tracks {
             if let Stage::Offered(mid) = track.stage {
                 track.stage = Stage::Agreed(mid, self.publisher.opus(mid));

@@ -27,6 +27,7 @@ use super::{Connection, Event, Output, Request, State, Target, Timer, Why};
 use crate::{
     ReconnectReason, Resume,
     ended::{Ended, Verdict},
+    peer::Described,
 };
 
 /// The pause before the first attempt is anything up to this.
@@ -253,11 +254,12 @@ impl Connection {
         self.offer(true, now);
     }
 
-    /// The other side has agreed to look for addresses anew.
-    pub(super) fn restart_agreed(&mut self, target: Target) {
-        if self.resumption.is_restarting() {
+    /// Takes over what the other side says of the way to it.
+    pub(super) fn described(&mut self, target: Target, described: &Described, now: Instant) {
+        if described.is_restart && self.resumption.is_restarting() {
             self.resumption.path(target).is_agreed = true;
         }
+        self.learn_tcp(target, &described.tcp, now);
     }
 
     /// A media path got through.

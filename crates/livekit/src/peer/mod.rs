@@ -4,25 +4,30 @@
 //! others and the server makes them. Each needs addresses of its own: the server tells the two apart
 //! by where their packets come from.
 
+mod offer;
+mod receiving;
 pub(crate) mod sdp;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use str0m::{
-    Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError,
-    change::{SdpAnswer, SdpApi, SdpOffer, SdpPendingOffer},
-    channel::{ChannelConfig, ChannelId, Reliability as ChannelReliability},
-    format::{Codec, CodecConfig, PayloadParams},
-    media::{Direction, Frequency, KeyframeRequestKind, MediaKind, MediaTime, Mid, Pt},
+    Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::ChannelId,
+    format::{Codec, PayloadParams},
+    media::{Frequency, KeyframeRequestKind, MediaTime, Mid, Pt},
     net::{Protocol, Receive, TcpType, Transmit},
-    rtp::RtpPacket,
 };
 
+pub(crate) use self::offer::Changes;
+use self::{
+    offer::add_channels,
+    receiving::{packet, receiving, report},
+};
 use crate::{
     Received, Reliability,
     receive::{Packet, Report},
@@ -38,8 +43,10 @@ pub(crate) const FRAME_MAX: usize = 1350;
 /// How often we tell receivers what wall time an RTP time is. The server sends its own only after
 /// our first, so the default of 5 s would leave them without for long.
 const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Addresses of the server that are taken between two descriptions.
-const CANDIDATES_MAX: usize = 64;
+/// Addresses of the server that are taken; more than a host has networks.
+const ADDRESSES_MAX: usize = 64;
+/// The longest of them, in bytes.
+const ADDRESS_LEN_MAX: usize = 256;
 
 /// The channels whose messages are packets of data.
 const CHANNELS: [(&str, Reliability); 2] =
@@ -75,6 +82,15 @@ pub(crate) enum PeerOutput {
     Timeout(Instant),
 }
 
+/// What a description of the other side says of the way to it.
+#[derive(Debug, Default)]
+pub(crate) struct Described {
+    /// It looks for ways anew.
+    pub(crate) is_restart: bool,
+    /// Where TCP can be dialled, as far as it is new.
+    pub(crate) tcp: Vec<SocketAddr>,
+}
+
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteError {
@@ -93,10 +109,12 @@ pub(crate) struct Peer {
     channels: BTreeMap<Reliability, ChannelId>,
     /// Whether checks get through.
     is_up: bool,
-    /// How many of the server's addresses were taken.
-    candidates: usize,
-    /// Candidates that came before the description.
+    /// The server's addresses as it wrote them, since its side began anew.
+    addresses: BTreeSet<String>,
+    /// Those that came before the description.
     early: Vec<Candidate>,
+    /// What the server signs its checks with.
+    ufrag: Option<String>,
     has_remote: bool,
 }
 
@@ -123,7 +141,8 @@ impl Peer {
             has_channels: false,
             channels: BTreeMap::new(),
             is_up: false,
-            candidates: 0,
+            addresses: BTreeSet::new(),
+            ufrag: None,
             early: Vec::new(),
             has_remote: false,
         }
@@ -145,20 +164,38 @@ impl Peer {
     }
 
     /// Takes the server's answer to our offer. One to no offer is left alone.
-    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<(), RtcError> {
-        let Some(pending) = self.pending.take() else { return Ok(()) };
-        let answer = SdpAnswer::from_sdp_string(sdp).map_err(RtcError::from)?;
+    pub(crate) fn accept_answer(&mut self, sdp: &str) -> Result<Described, RtcError> {
+        let Some(pending) = self.pending.take() else { return Ok(Described::default()) };
+        let (sdp, addresses) = sdp::split_addresses(sdp);
+        let answer = SdpAnswer::from_sdp_string(&sdp).map_err(RtcError::from)?;
         self.rtc.sdp_api().accept_answer(pending, answer)?;
-        self.add_early();
-        Ok(())
+        Ok(self.described(&sdp, &addresses))
     }
 
     /// Takes the server's offer and answers it.
-    pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<String, RtcError> {
-        let offer = SdpOffer::from_sdp_string(sdp).map_err(RtcError::from)?;
+    pub(crate) fn accept_offer(&mut self, sdp: &str) -> Result<(String, Described), RtcError> {
+        let (sdp, addresses) = sdp::split_addresses(sdp);
+        let offer = SdpOffer::from_sdp_string(&sdp).map_err(RtcError::from)?;
         let answer = self.rtc.sdp_api().accept_offer(offer)?;
-        self.add_early();
-        Ok(sdp::receive_only(&answer.to_sdp_string()))
+        let described = self.described(&sdp, &addresses);
+        Ok((sdp::receive_only(&answer.to_sdp_string()), described))
+    }
+
+    /// Takes over what a description of the other side says of the way to it.
+    fn described(&mut self, sdp: &str, addresses: &[&str]) -> Described {
+        let ufrag = sdp::ufrag(sdp).map(str::to_owned);
+        let is_restart = self.ufrag.is_some() && self.ufrag != ufrag;
+        if is_restart {
+            // str0m has forgotten them too.
+            self.addresses.clear();
+        }
+        self.ufrag = ufrag;
+        self.has_remote = true;
+        for candidate in std::mem::take(&mut self.early) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+        let tcp = addresses.iter().filter_map(|address| self.add_candidate(address)).collect();
+        Described { is_restart, tcp }
     }
 
     /// Has what is missing of a stream asked for again. It must be said after each offer.
@@ -206,14 +243,15 @@ impl Peer {
 
     /// Takes one of the server's addresses; which one, if TCP can be dialled there.
     pub(crate) fn add_candidate(&mut self, candidate: &str) -> Option<SocketAddr> {
+        let is_known = self.addresses.contains(candidate);
+        if is_known || self.addresses.len() == ADDRESSES_MAX || candidate.len() > ADDRESS_LEN_MAX {
+            return None;
+        }
+        self.addresses.insert(candidate.to_owned());
         let Ok(candidate) = Candidate::from_sdp_string(candidate) else {
             tracing::debug!("an address of the SFU cannot be read");
             return None;
         };
-        self.candidates += 1;
-        if self.candidates > CANDIDATES_MAX {
-            return None;
-        }
         let tcp = sdp::passive_tcp(&candidate);
         if self.has_remote {
             self.rtc.add_remote_candidate(candidate);
@@ -225,15 +263,7 @@ impl Peer {
 
     #[cfg(test)]
     pub(crate) fn remote_addresses(&self) -> usize {
-        self.candidates.min(CANDIDATES_MAX) + self.early.len()
-    }
-
-    fn add_early(&mut self) {
-        self.has_remote = true;
-        self.candidates = 0;
-        for candidate in std::mem::take(&mut self.early) {
-            self.rtc.add_remote_candidate(candidate);
-        }
+        self.addresses.len()
     }
 
     /// The payload type of Opus that was agreed on for that section.
@@ -330,14 +360,8 @@ impl Peer {
                     return Ok(PeerOutput::Packet(ssrc, packet));
                 }
                 Output::Event(Event::SenderFeedback(feedback)) => {
-                    let info = feedback.sender_info;
-                    let report = Report {
-                        // Only the last 32 bits were on the wire.
-                        time: info.rtp_time.numer() as u32,
-                        wall: info.ntp_time,
-                        arrival: feedback.received_at,
-                    };
-                    return Ok(PeerOutput::Report(*info.ssrc, report));
+                    let (ssrc, report) = report(&feedback);
+                    return Ok(PeerOutput::Report(ssrc, report));
                 }
                 Output::Event(_) => {}
             }
@@ -355,82 +379,4 @@ impl Peer {
 /// Our end of a TCP connection as an address for checks.
 fn active_tcp(local: SocketAddr) -> Option<Candidate> {
     Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build().ok()
-}
-
-/// An offer in the making.
-pub(crate) struct Changes<'a> {
-    api: SdpApi<'a>,
-    pending: &'a mut Option<SdpPendingOffer>,
-}
-
-impl Changes<'_> {
-    /// Adds a section for a track of that id.
-    pub(crate) fn add(&mut self, track: String) -> Mid {
-        let stream = Some("phonograph".to_owned());
-        self.api.add_media(MediaKind::Audio, Direction::SendOnly, stream, Some(track), None)
-    }
-
-    /// Has a section carry nothing any more.
-    pub(crate) fn remove(&mut self, mid: Mid) {
-        self.api.set_direction(mid, Direction::Inactive);
-    }
-
-    /// The offer; `None` if there is nothing to offer.
-    pub(crate) fn offer(mut self, restart: bool) -> Option<String> {
-        if restart {
-            self.api.ice_restart(true);
-        }
-        let (offer, pending) = self.api.apply()?;
-        *self.pending = Some(pending);
-        Some(offer.to_sdp_string())
-    }
-}
-
-/// What only the receiving side has: every codec, and what is missing asked for again.
-fn receiving(config: RtcConfig) -> RtcConfig {
-    let mut config = config
-        .enable_vp8(true)
-        .enable_vp9(true)
-        .enable_h264(true)
-        .enable_av1(true)
-        // The server reuses a section for the next track, and str0m's frame buffer would then drop
-        // the newcomer's packets: what we receive is told apart by SSRC.
-        .set_rtp_mode(true);
-    // str0m leaves NACK off for audio. The server resends under the same SSRC and number.
-    let mut codecs = config.codec_config().params().to_vec();
-    for codec in &mut codecs {
-        codec.set_fb_nack(true);
-    }
-    *config.codec_config() = CodecConfig::new_from_payload_params(codecs);
-    config
-}
-
-fn packet(packet: &RtpPacket) -> (u32, Packet) {
-    let taken = Packet {
-        seq: *packet.seq_no,
-        time: packet.header.timestamp,
-        payload_type: *packet.header.payload_type,
-        marker: packet.header.marker,
-        arrival: packet.timestamp,
-        payload: Arc::clone(&packet.payload),
-    };
-    (*packet.header.ssrc, taken)
-}
-
-/// The channels that every client opens. Servers up to 1.9.0 wait for them before they count a
-/// participant as present.
-fn add_channels(changes: &mut SdpApi<'_>) {
-    for (label, ordered) in [("_reliable", true), ("_lossy", false), ("_data_track", false)] {
-        let reliability = if ordered {
-            ChannelReliability::Reliable
-        } else {
-            ChannelReliability::MaxRetransmits { retransmits: 0 }
-        };
-        changes.add_channel_with_config(ChannelConfig {
-            label: label.to_owned(),
-            ordered,
-            reliability,
-            ..ChannelConfig::default()
-        });
-    }
 }

@@ -25,25 +25,30 @@ pub(crate) struct Section {
     pub(crate) codecs: Vec<(u8, Codec)>,
 }
 
-/// Addresses of one description that are looked at.
-const CANDIDATES_MAX: usize = 64;
-
 /// Where TCP can be dialled, if that is what the address is.
 pub(super) fn passive_tcp(candidate: &Candidate) -> Option<SocketAddr> {
     let is_passive = candidate.tcptype() == Some(TcpType::Passive);
     (candidate.proto() == Protocol::Tcp && is_passive).then(|| candidate.addr())
 }
 
-/// The addresses in a description at which TCP can be dialled.
-pub(crate) fn tcp_addresses(sdp: &str) -> Vec<SocketAddr> {
-    let lines = sdp.lines().filter_map(|line| line.strip_prefix("a=")).map(str::trim_end);
-    let candidates = lines.filter(|line| line.starts_with("candidate:")).take(CANDIDATES_MAX);
-    let read = candidates.filter_map(|line| Candidate::from_sdp_string(line).ok());
-    read.filter_map(|candidate| passive_tcp(&candidate)).collect()
+/// A description without the addresses in it, and those: there may be any number of them.
+pub(super) fn split_addresses(sdp: &str) -> (String, Vec<&str>) {
+    let mut rest = String::with_capacity(sdp.len());
+    let mut addresses = Vec::new();
+    for line in sdp.lines() {
+        let value = line.strip_prefix("a=").filter(|value| value.starts_with("candidate:"));
+        if let Some(address) = value {
+            addresses.push(address.trim_end());
+        } else {
+            rest.push_str(line);
+            rest.push_str("\r\n");
+        }
+    }
+    (rest, addresses)
 }
 
 /// What the other side signs its checks with; another one begins them anew.
-pub(crate) fn ufrag(sdp: &str) -> Option<&str> {
+pub(super) fn ufrag(sdp: &str) -> Option<&str> {
     sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim_end)
 }
 

@@ -68,7 +68,7 @@ fn data_before_the_channel_is_open_and_beyond_its_limits_is_refused() {
     let sent = bed.client.send_data(None, b"x", Reliability::Lossy, bed.now);
     assert_eq!(sent, Err(DataError::NotConnected));
     let mut bed = connected();
-    let sent = bed.client.send_data(None, &[0; 64_001], Reliability::Lossy, bed.now);
+    let sent = bed.client.send_data(None, &vec![0; 64_001], Reliability::Lossy, bed.now);
     assert_eq!(sent, Err(DataError::TooLong(64_001)));
 }
 
@@ -77,7 +77,7 @@ fn a_channel_that_nobody_empties_gets_full_instead_of_growing() {
     let mut bed = connected();
     bed.udp = false;
     let refused = (0..1000).find_map(|_| {
-        bed.client.send_data(None, &[0; 60_000], Reliability::Reliable, bed.now).err()
+        bed.client.send_data(None, &vec![0; 60_000], Reliability::Reliable, bed.now).err()
     });
     assert_eq!(refused, Some(DataError::Full));
 }

@@ -3,7 +3,9 @@
 mod chatter;
 mod hearing;
 mod hostile;
+mod link;
 mod publishing;
+mod remote;
 mod resume;
 mod sfu;
 mod simulation;
