@@ -131,6 +131,7 @@ impl Connection {
         }
         self.timers.heard(now);
         match signal::decode(message) {
+            Ok(Some(response)) if self.resumption.is_awaiting() => self.greeted(&response, now),
             Ok(Some(response)) => self.handle_response(response, now),
             Ok(None) => trace!("a message of an unknown kind"),
             Err(error) => self.end(Why::Protocol(error.to_string())),
@@ -246,7 +247,6 @@ impl Connection {
                 self.rtt_ms = (elapsed - pong.last_ping_timestamp).max(0);
             }
             Response::RefreshToken(token) => self.token = Some(Token(token)),
-            Response::Reconnect(_) => self.reconnected(now),
             Response::RoomMoved(_) => self.end(Why::Moved),
             Response::Leave(leave) => self.dismissed(&leave, now),
             other => trace!(kind = kind(&other), "nothing to do for a message"),
@@ -276,7 +276,7 @@ impl Connection {
     fn drain(&mut self, target: Target, now: Instant) {
         loop {
             match self.peer(target).poll_output() {
-                Ok(PeerOutput::Transmit(transmit)) => self.transmit(target, &transmit),
+                Ok(PeerOutput::Transmit(transmit)) => self.transmit(target, transmit),
                 Ok(PeerOutput::Connected) => self.connected(target, now),
                 Ok(PeerOutput::Data(reliability, message)) => {
                     self.data_came(reliability, &message, now);
@@ -296,15 +296,15 @@ impl Connection {
         }
     }
 
-    fn transmit(&mut self, target: Target, transmit: &Transmit) {
-        let Transmit { source, destination, .. } = *transmit;
-        let protocol = match transmit.proto {
+    fn transmit(&mut self, target: Target, transmit: Transmit) {
+        let Transmit { source, destination, proto, contents } = transmit;
+        let protocol = match proto {
             NetProtocol::Udp => Protocol::Udp,
             NetProtocol::Tcp if self.tcp(target).carries(source, destination) => Protocol::Tcp,
             // A check to an address that was not dialled, or a way that we do not have.
             NetProtocol::Tcp | NetProtocol::SslTcp | NetProtocol::Tls => return,
         };
-        let contents = transmit.contents.to_vec();
+        let contents = Vec::from(contents);
         // Checks go over every way, the rest over the one in use (RFC 7983).
         if contents.first().is_some_and(|first| *first >= 20) {
             self.tcp(target).used = Some((protocol, destination));

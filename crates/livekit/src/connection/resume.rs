@@ -23,7 +23,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tracing::{debug, info};
 
-use super::{Connection, Event, Output, Request, State, Target, Timer, Why};
+use super::{Connection, Event, Output, Request, Response, State, Target, Timer, Why};
 use crate::{
     ReconnectReason, Resume,
     ended::{Ended, Verdict},
@@ -101,6 +101,11 @@ impl Resumption {
 
     pub(super) fn is_restarting(&self) -> bool {
         self.stage == Stage::Restarting
+    }
+
+    /// Whether the server is to say yet whether it knows us still.
+    pub(super) fn is_awaiting(&self) -> bool {
+        self.stage == Stage::Opened
     }
 
     /// Whether messages come from a socket that stands.
@@ -232,11 +237,19 @@ impl Connection {
         }
     }
 
-    /// Takes the server's `reconnect`: it knows us still.
-    pub(super) fn reconnected(&mut self, now: Instant) {
-        if self.resumption.stage != Stage::Opened {
-            return;
+    /// Takes the first message on a new WebSocket. Until the server has said whether it knows us
+    /// still, nothing else counts.
+    pub(super) fn greeted(&mut self, response: &Response, now: Instant) {
+        match response {
+            Response::Reconnect(_) => self.reconnected(now),
+            Response::Leave(leave) => self.dismissed(leave, now),
+            // It has made a new presence of us.
+            Response::Join(_) => self.end(Why::Forgotten),
+            _ => {}
         }
+    }
+
+    fn reconnected(&mut self, now: Instant) {
         self.resumption.stage = Stage::Restarting;
         self.resumption.publisher = Path::default();
         self.resumption.subscriber = Path::default();
@@ -264,6 +277,11 @@ impl Connection {
 
     /// A media path got through.
     pub(super) fn path_up(&mut self, target: Target, now: Instant) {
+        // It may be another way than before.
+        self.tcp(target).used = None;
+        if self.state == State::Connected {
+            self.timers.path_heard(target, now);
+        }
         let path = self.resumption.path(target);
         path.is_fresh |= path.is_agreed;
         let is_whole = self.resumption.publisher.is_fresh

@@ -195,6 +195,26 @@ fn a_server_that_knows_us_no_more_is_joined_anew() {
 }
 
 #[test]
+fn a_server_that_makes_a_new_presence_of_us_is_joined_anew() {
+    let mut bed = settled();
+    cut(&mut bed);
+    bed.client.handle_reopened(bed.now);
+    bed.say(Said::Join(JoinResponse::default()));
+    bed.run(ms(10));
+    assert_eq!(why(&bed), Some(Why::Forgotten));
+}
+
+#[test]
+fn before_the_server_has_said_that_it_knows_us_nothing_else_counts() {
+    let mut bed = settled();
+    cut(&mut bed);
+    bed.client.handle_reopened(bed.now);
+    bed.publish(9, &[]);
+    bed.run(ms(10));
+    assert!(!bed.events.contains(&Event::Vanished("TR_x".into())));
+}
+
+#[test]
 fn an_opened_socket_on_which_nothing_comes_is_an_attempt_that_failed() {
     let mut bed = settled();
     cut(&mut bed);
