@@ -138,6 +138,42 @@ fn a_picture_of_many_packets_arrives_whole() {
 }
 
 #[test]
+fn a_picture_of_each_codec_arrives_as_another_packetiser_cut_it() {
+    use phonograph_frame::Codec as Ours;
+    use str0m::format::Codec as Theirs;
+
+    let body = |len: u32| (0..len).map(|index| (index % 200) as u8 + 4);
+    let unit = |header: &[u8], len| {
+        let code = [0, 0, 0, 1].into_iter().chain(header.iter().copied());
+        code.chain(body(len)).collect::<Vec<u8>>()
+    };
+    let h264 =
+        [unit(&[0x67, 0x42], 10), unit(&[0x68, 0xce], 4), unit(&[0x65, 0x88], 5000)].concat();
+    // A sequence header and a frame, each with its size.
+    let av1 =
+        [&[0x0a, 0x03, 7, 8, 9, 0x32, 0x88, 0x27][..], &body(5000).collect::<Vec<_>>()].concat();
+    // An intra-coded frame: frame marker, profile 0, no repetition, key.
+    let vp9 = [&[0x82][..], &body(5000).collect::<Vec<_>>()].concat();
+    for (theirs, ours, picture) in [
+        (Theirs::H264, Ours::H264, h264),
+        (Theirs::Av1, Ours::Av1, av1),
+        (Theirs::Vp9, Ours::Vp9, vp9),
+    ] {
+        let mut bed = hearing(&[("TR_v", VIDEO)]);
+        for index in 0..3 {
+            bed.send_picture("TR_v", theirs, index * 3000, &picture);
+            bed.run(ms(33));
+        }
+        bed.run(secs(1));
+        assert_eq!(bed.heard.len(), 3, "{ours:?}");
+        for frame in &bed.heard {
+            assert_eq!((frame.codec, frame.lost), (ours, 0));
+            assert!(frame.data == picture, "{ours:?}: {:x?}", &frame.data[..24]);
+        }
+    }
+}
+
+#[test]
 fn a_lost_video_packet_comes_again_by_rtx_and_costs_nothing() {
     let mut bed = hearing(&[("TR_v", VIDEO)]);
     let picture = vec![2; 20_000];

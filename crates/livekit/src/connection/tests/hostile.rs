@@ -102,7 +102,7 @@ fn an_offer_without_what_it_needs_ends_it_and_says_so() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_offer_that_is_put_together_of_lines_of_offers_makes_it_panic(

@@ -81,6 +81,12 @@ impl Bed {
         self.send_as(mid.expect("a section"), wanted, units, frame);
     }
 
+    /// Sends a picture of that codec.
+    pub(super) fn send_picture(&mut self, track: &str, codec: Codec, units: u64, picture: &[u8]) {
+        let mid = self.remote[track].mid.expect("a section");
+        self.send_as(mid, codec, units, picture);
+    }
+
     fn send_as(&mut self, mid: Mid, codec: Codec, units: u64, frame: &[u8]) {
         let writer = self.subscriber.writer(mid).expect("a section to write to");
         let agreed = writer.payload_params().find(|params| params.spec().codec == codec).unwrap();
