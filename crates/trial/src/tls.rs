@@ -19,7 +19,7 @@ use tokio_rustls::{
 use crate::{background::Background, guard};
 
 /// How many connections are open at once; beyond it, new ones wait to be accepted.
-const CONNECTIONS_MAX: usize = 1024;
+const CONNECTIONS_MAX: usize = 128;
 
 /// A running front. Dropping it closes its sockets and deletes the authority's certificate.
 ///

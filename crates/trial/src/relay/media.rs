@@ -10,7 +10,9 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     task::JoinSet,
+    time::Instant,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Counters,
@@ -21,8 +23,16 @@ use super::{
 /// The longest datagram that is passed: what fits in IP.
 const DATAGRAM_BYTES: usize = 64 * 1024;
 
-/// How many client addresses are known; datagrams from further ones are lost.
-const CLIENTS_MAX: usize = 1024;
+/// How many client addresses are known; for a further one, the one is forgotten that was silent for
+/// longest. A browser has a few for each call.
+pub(super) const CLIENTS_MAX: usize = 128;
+
+/// An address of a client, and the socket that speaks for it.
+struct Client {
+    socket: Arc<UdpSocket>,
+    spoke: Instant,
+    _answers: AbortOnDropHandle<()>,
+}
 
 /// Passes datagrams. Each address of a client has a socket of its own towards the SFU, as behind a
 /// NAT (RFC 4787), by which the SFU tells its peers apart.
@@ -33,34 +43,58 @@ pub(super) async fn serve_udp(
     passed: &Arc<Counters>,
 ) -> io::Result<()> {
     let socket = Arc::new(socket);
-    let mut clients = HashMap::<SocketAddr, Arc<UdpSocket>>::new();
-    let mut answers = JoinSet::new();
+    let mut clients = HashMap::<SocketAddr, Client>::new();
+    let mut clients_ever = 0;
     let mut datagram = vec![0; DATAGRAM_BYTES];
     loop {
-        let (length, client) = socket.recv_from(&mut datagram).await?;
+        let (length, address) = socket.recv_from(&mut datagram).await?;
         if !link.lets_through() {
             passed.lost.fetch_add(1, Ordering::Relaxed);
             continue;
         }
-        if !clients.contains_key(&client) {
-            if clients.len() == CLIENTS_MAX {
-                tracing::warn!(%client, "the relay has no room for another address");
-                continue;
-            }
-            let towards_sfu = Arc::new(connected(sfu).await?);
-            let back = Link::new(link.watch(), clients.len() as u64);
-            answers.spawn(answer(
-                Arc::clone(&towards_sfu),
-                (Arc::clone(&socket), client),
-                back,
-                Arc::clone(passed),
-            ));
-            clients.insert(client, towards_sfu);
+        if !clients.contains_key(&address) {
+            make_room(&mut clients);
+            clients_ever += 1;
+            let back = Link::new(link.watch(), clients_ever);
+            let new = Client::new(address, sfu, &socket, back, passed).await?;
+            clients.insert(address, new);
         }
+        let Some(client) = clients.get_mut(&address) else { continue };
+        client.spoke = Instant::now();
         // What an SFU that is gone does not take is lost, as on any network.
-        if clients[&client].send(&datagram[..length]).await.is_ok() {
+        if client.socket.send(&datagram[..length]).await.is_ok() {
             passed.datagrams.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+fn make_room(clients: &mut HashMap<SocketAddr, Client>) {
+    if clients.len() < CLIENTS_MAX {
+        return;
+    }
+    let silent = clients.iter().min_by_key(|(_, client)| client.spoke).map(|(address, _)| *address);
+    if let Some(address) = silent {
+        clients.remove(&address);
+    }
+}
+
+impl Client {
+    async fn new(
+        address: SocketAddr,
+        sfu: SocketAddr,
+        socket: &Arc<UdpSocket>,
+        back: Link,
+        passed: &Arc<Counters>,
+    ) -> io::Result<Self> {
+        let towards_sfu = Arc::new(connected(sfu).await?);
+        let answers = answer(
+            Arc::clone(&towards_sfu),
+            (Arc::clone(socket), address),
+            back,
+            Arc::clone(passed),
+        );
+        let answers = AbortOnDropHandle::new(tokio::spawn(answers));
+        Ok(Self { socket: towards_sfu, spoke: Instant::now(), _answers: answers })
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
 
 /// The longest head of a request or an answer. LiveKit's join request is in the query: some
 /// kilobytes.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// How long both ends may take over a closing handshake.
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);

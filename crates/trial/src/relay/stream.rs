@@ -16,7 +16,7 @@ use super::link::{Link, State};
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// How many connections of a kind are open at once; beyond it, new ones wait to be accepted.
-pub(super) const CONNECTIONS_MAX: usize = 1024;
+pub(super) const CONNECTIONS_MAX: usize = 128;
 
 /// When a connection's bytes are held back.
 pub(super) type Held = fn(&State) -> bool;

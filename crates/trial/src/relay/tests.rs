@@ -81,6 +81,40 @@ async fn bytes_over_tcp_are_held_back_and_arrive_later() {
     }
 }
 
+#[tokio::test]
+async fn the_address_that_was_silent_for_longest_is_forgotten_for_a_new_one() {
+    let (sfu, relay) = relayed().await;
+    let mut clients = Vec::new();
+    let mut first = None;
+    for _ in 0..=media::CLIENTS_MAX {
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        client.connect(relay.udp()).await.expect("an address");
+        let seen_from = spoken_for(&client, &sfu).await;
+        first.get_or_insert(seen_from);
+        clients.push(client);
+    }
+    assert_ne!(Some(spoken_for(&clients[0], &sfu).await), first);
+    let last = clients.last().expect("clients");
+    assert_eq!(spoken_for(last, &sfu).await, spoken_for(last, &sfu).await);
+}
+
+#[tokio::test]
+async fn a_head_without_an_end_is_not_read_for_ever() {
+    let (_sfu, relay) = relayed().await;
+    let mut client = connected(relay.signalling()).await;
+    // The relay may close it before it has all of it.
+    drop(client.write_all(&vec![b'a'; signalling::HEAD_BYTES_MAX + 1]).await);
+    let read = timeout(SOON, client.read(&mut [0; 8])).await.expect("soon");
+    assert_eq!(read.unwrap_or(0), 0);
+}
+
+/// The address that the SFU sees for a client that says something.
+async fn spoken_for(client: &UdpSocket, sfu: &Sfu) -> SocketAddr {
+    client.send(b"hello").await.expect("it is sent");
+    let mut got = [0; 8];
+    timeout(SOON, sfu.udp.recv_from(&mut got)).await.expect("soon").expect("a datagram").1
+}
+
 /// Where the SFU would be.
 struct Sfu {
     signalling: TcpListener,
