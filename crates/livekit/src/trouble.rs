@@ -19,6 +19,8 @@ pub(crate) enum Trouble {
     UnknownCodec,
     /// A packet that came twice, or after it was given up.
     LatePacket,
+    /// A datagram from the other side's address that its protocol does not allow.
+    BrokenDatagram,
     /// A picture with a part that cannot be read, or of more than the limit.
     BrokenPicture,
     /// A sender report that cannot be true.

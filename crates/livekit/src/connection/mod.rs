@@ -1,14 +1,17 @@
 //! The connection as a state machine.
 //!
 //! ```text
-//!                 join: announce tracks, offer            media path up
-//!   Joining ------------------------------------> Joined ---------------> Connected
-//!      |  no join in 5 s                             |  no path in 15 s       |  path lost
-//!      |  leave, socket ended                        |  no answer in 15 s     |  silence, leave
-//!      '---------------------------------------------+------------------------'
-//!                                                    v
+//!                 join: announce tracks, offer            media path up        lost: resumed
+//!   Joining ------------------------------------> Joined ---------------> Connected ---------.
+//!      |  no join in 5 s                             |  no path in 15 s       | ^            |
+//!      |  leave, socket ended                        |  no answer, leave      | '------------'
+//!      '---------------------------------------------+------------------------'  no answer,
+//!                                                    v                           leave, not resumed
 //!                                                  Ended
 //! ```
+//!
+//! Beside it run the machines of its parts, each drawn where it stands: `publishing` (our tracks),
+//! `hearing` (those of others), `resume` (the WebSocket, and new paths) and `tcp`.
 //!
 //! Tracks are announced and offered in the same breath as the join is read: the server handles
 //! messages in order, so one round trip answers both, and the media path's own begin after it.
@@ -147,12 +150,16 @@ impl Connection {
         if self.state == State::Ended || is_tcp && !self.tcp(target).carries(local, remote) {
             return;
         }
-        // Anybody can send us anything by UDP; only what comes from the other end tells of the path.
-        if self.tcp(target).is_other_end(remote) {
-            self.timers.path_heard(target, now);
+        match self.peer(target).handle_datagram(datagram, now) {
+            Ok(true) => self.timers.path_heard(target, now),
+            Ok(false) => {}
+            // Who can put our peer's address on a datagram must not be able to end the connection.
+            // If encryption is really broken, the path will fall silent.
+            Err(error) => {
+                debug!(%error, "a datagram could not be taken");
+                self.troubles.count(Trouble::BrokenDatagram, now);
+            }
         }
-        let result = self.peer(target).handle_datagram(datagram, now);
-        self.check(result);
         self.drain(target, now);
     }
 
@@ -244,7 +251,7 @@ impl Connection {
             Response::RequestResponse(answer) => self.refused(answer.request),
             Response::PongResp(pong) => {
                 let elapsed = now.duration_since(self.started).as_millis() as i64;
-                self.rtt_ms = (elapsed - pong.last_ping_timestamp).max(0);
+                self.rtt_ms = elapsed.saturating_sub(pong.last_ping_timestamp).max(0);
             }
             Response::RefreshToken(token) => self.token = Some(Token(token)),
             Response::RoomMoved(_) => self.end(Why::Moved),

@@ -43,11 +43,6 @@ impl Tcp {
         self.stage == Stage::Open { local, remote }
     }
 
-    /// Whether that is where what we send goes to.
-    pub(super) fn is_other_end(&self, remote: SocketAddr) -> bool {
-        self.used.is_none_or(|(_, used)| used == remote)
-    }
-
     /// Notes an address of the server's; whether it is to be dialled some time.
     fn learn(&mut self, address: SocketAddr) -> bool {
         if self.addresses.len() < ADDRESSES_MAX && !self.addresses.contains(&address) {

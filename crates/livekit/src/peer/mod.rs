@@ -306,20 +306,25 @@ impl Peer {
         }
     }
 
+    /// Takes a datagram; `false` if it is not from the other side. Anybody can send us anything.
     pub(crate) fn handle_datagram(
         &mut self,
         datagram: &Received<'_>,
         now: Instant,
-    ) -> Result<(), RtcError> {
+    ) -> Result<bool, RtcError> {
         // What is neither STUN, DTLS, RTP nor RTCP is nobody's business here.
-        let Ok(contents) = datagram.contents.try_into() else { return Ok(()) };
+        let Ok(contents) = datagram.contents.try_into() else { return Ok(false) };
         let proto = match datagram.protocol {
             crate::Protocol::Udp => Protocol::Udp,
             crate::Protocol::Tcp => Protocol::Tcp,
         };
         let Received { source, destination, .. } = *datagram;
         let receive = Receive { proto, source, destination, contents };
-        self.rtc.handle_input(Input::Receive(now, receive))
+        let input = Input::Receive(now, receive);
+        if !self.rtc.accepts(&input) {
+            return Ok(false);
+        }
+        self.rtc.handle_input(input).map(|()| true)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), RtcError> {

@@ -1,5 +1,7 @@
 //! A server that sends what no server should.
 
+use std::net::SocketAddr;
+
 use proptest::prelude::*;
 use str0m::media::MediaKind;
 
@@ -44,6 +46,39 @@ fn a_stream_that_is_renamed_in_place_is_the_other_track_from_then_on() {
     let heard: Vec<_> =
         bed.heard.iter().map(|frame| (frame.track.as_str(), frame.data[0])).collect();
     assert_eq!(heard, [("TR_1", 1), ("TR_2", 2)]);
+}
+
+#[test]
+fn who_knows_the_servers_address_cannot_end_the_connection_with_a_datagram() {
+    let mut bed = connected();
+    for first in 0..=255 {
+        for (target, port) in [(Target::Publisher, 1), (Target::Subscriber, 2)] {
+            let datagram = Received {
+                target,
+                protocol: Protocol::Udp,
+                source: SocketAddr::from(([192, 0, 2, 1], port + 2)),
+                destination: SocketAddr::from(([192, 0, 2, 1], port)),
+                contents: &[first; 60],
+            };
+            bed.client.handle_datagram(&datagram, bed.now);
+        }
+    }
+    bed.run(secs(1));
+    assert_eq!(ended(&bed), None);
+    let track = bed.track;
+    bed.client.send_frame(track, &[7], 0, Level::Silent, bed.now).unwrap();
+    bed.run(ms(100));
+    assert_eq!(bed.frames, [[7]]);
+}
+
+#[test]
+fn a_ping_answered_from_the_beginning_of_time_is_a_ping_answered() {
+    let mut bed = connected();
+    for last_ping_timestamp in [i64::MIN, i64::MAX] {
+        bed.say(Said::PongResp(proto::Pong { last_ping_timestamp, timestamp: 0 }));
+    }
+    bed.run(ms(10));
+    assert_eq!(ended(&bed), None);
 }
 
 #[test]
