@@ -7,7 +7,7 @@
 //!    |                                     |  '- shell: failed --+-- socket ended ---+
 //!    |                                     |        10 s              5 s            | `reconnect`:
 //!    |                                     '---------------------------------.       | state, restart
-//!    |                                       15 s, socket ended, Leave(RESUME) \      v
+//!    |                                        8 s, socket ended, Leave(RESUME) \      v
 //!    '------------------ both media paths up by the restart -------------------- Restarting
 //!
 //!   too often, too long, 401, 404, any other Leave, a change of ours unanswered --> Ended
@@ -43,8 +43,9 @@ const STABLE_AFTER: Duration = Duration::from_secs(30);
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// From the opened socket to `reconnect`.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// From `reconnect` to both media paths.
-const RESTART_WITHIN: Duration = Duration::from_secs(15);
+/// From `reconnect` to both media paths. Checks become rare after some seconds, and livekit-server
+/// 1.13.5 gives up its own: then beginning anew is faster than waiting on.
+const RESTART_WITHIN: Duration = Duration::from_secs(8);
 
 /// How the WebSocket stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,6 +274,11 @@ impl Connection {
             self.resumption.path(target).is_agreed = true;
         }
         self.learn_tcp(target, &described.tcp, now);
+        // UDP has just failed and is given no head start. Dialling before would be for nothing:
+        // livekit-server closes the TCP connections of the way before.
+        if described.is_restart && self.resumption.is_interrupted {
+            self.dial_tcp_anew(target);
+        }
     }
 
     /// A media path got through.
@@ -325,9 +331,6 @@ impl Connection {
         if !self.resumption.is_interrupted {
             self.resumption.is_interrupted = true;
             self.emit(Event::Interrupted);
-        }
-        for target in [Target::Publisher, Target::Subscriber] {
-            self.dial_tcp_anew(target);
         }
         if self.resumption.is_up() {
             self.lost(

@@ -103,6 +103,9 @@ impl Connection {
                 if was_used {
                     self.path_lost(target, now);
                 }
+                if self.needs_tcp(target) {
+                    self.timers.tcp_known(target, now);
+                }
             }
             Stage::Idle | Stage::Dialling(_) | Stage::Open { .. } => {}
         }
@@ -112,7 +115,7 @@ impl Connection {
     pub(super) fn learn_tcp(&mut self, target: Target, addresses: &[SocketAddr], now: Instant) {
         for address in addresses {
             let may_dial = self.tcp(target).learn(*address);
-            if may_dial && !self.peer(target).is_up() {
+            if may_dial && self.needs_tcp(target) {
                 self.timers.tcp_known(target, now);
             }
         }
@@ -133,9 +136,14 @@ impl Connection {
 
     /// UDP has had its time.
     pub(super) fn tcp_due(&mut self, target: Target) {
-        if !self.peer(target).is_up() {
+        if self.needs_tcp(target) {
             self.dial_tcp(target);
         }
+    }
+
+    /// Whether UDP does not get through.
+    fn needs_tcp(&mut self, target: Target) -> bool {
+        self.resumption.is_interrupted || !self.peer(target).is_up()
     }
 
     pub(super) fn tcp(&mut self, target: Target) -> &mut Tcp {
