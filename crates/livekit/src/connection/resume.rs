@@ -32,8 +32,9 @@ use crate::{
 
 /// The pause before the first attempt is anything up to this.
 const FIRST_PAUSE_MS: u64 = 500;
-/// The pauses before the next, each half as long to half as long again (LiveKit's own clients).
-const PAUSES_MS: [u64; 5] = [300, 1200, 2700, 4800, 7000];
+/// The pauses before the next, each half as long to half as long again: those of LiveKit's own
+/// clients, but never so long that a server which is there again waits for us for 5 s.
+const PAUSES_MS: [u64; 3] = [300, 1200, 2700];
 /// So many attempts, and none is begun later than that: by then the server has forgotten us.
 const ATTEMPTS_MAX: u32 = 10;
 const ATTEMPTS_WITHIN: Duration = Duration::from_secs(20);

@@ -98,8 +98,8 @@ fn what_is_missing_is_told_by_the_next_frame() {
         receiver.handle_packet(packet(seq, ms), &mut troubles);
     }
     assert_eq!(drain(&mut receiver, 60)[0].lost, 0);
-    assert_eq!(receiver.timeout(), Some(at(160)));
-    assert_eq!(drain(&mut receiver, 160)[0].lost, 2);
+    assert_eq!(receiver.timeout(), Some(at(360)));
+    assert_eq!(drain(&mut receiver, 360)[0].lost, 2);
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn a_lost_audio_packet_is_asked_for_again_or_counted() {
     speak(&mut bed, "TR_1", 5..7);
     bed.link.loss = 0.0;
     speak(&mut bed, "TR_1", 7..20);
+    bed.run(ms(300));
     let lost: u32 = bed.heard.iter().map(|frame| frame.lost).sum();
     assert_eq!(bed.heard.len() as u32 + lost, 20);
     assert_eq!(numbers(&bed).last(), Some(&19));
