@@ -181,8 +181,9 @@ impl Access {
 
     /// Hears a message to `/sfu_webhook`.
     pub(super) fn sfu_says(&self, authorization: &str, body: &[u8]) {
-        if let Some(participant) = webhook::who_left(&self.settings.sfu, authorization, body) {
-            self.delegation.left(&participant);
+        if let Some((change, participant)) = webhook::read(&self.settings.sfu, authorization, body)
+        {
+            self.delegation.hear(change, &participant);
         }
     }
 

@@ -53,10 +53,24 @@ pub(super) struct Delegation {
     jobs: Mutex<HashMap<Participant, Job>>,
 }
 
+/// What the SFU says of a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Joined,
+    Left,
+}
+
 #[derive(Debug)]
 struct Job {
-    left: Arc<Notify>,
+    said: Arc<Said>,
     task: AbortOnDropHandle<()>,
+}
+
+/// What the SFU has said and a job has not heard yet.
+#[derive(Debug, Default)]
+struct Said {
+    joined: Notify,
+    left: Notify,
 }
 
 impl Delegation {
@@ -66,24 +80,26 @@ impl Delegation {
 
     /// Takes a leave over. There is one for each participant: a former one is left to itself.
     pub(super) fn take(&self, participant: Participant, leave: DelayedLeave) {
-        let left = Arc::new(Notify::new());
+        let said = Arc::<Said>::default();
         let work = Work {
             rooms: Arc::clone(&self.rooms),
             homeservers: self.homeservers.clone(),
-            left: Arc::clone(&left),
+            said: Arc::clone(&said),
             leave,
         };
         let task = AbortOnDropHandle::new(tokio::spawn(work.carry_out(participant.clone())));
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.retain(|_, job| !job.task.is_finished());
-        jobs.insert(participant, Job { left, task });
+        jobs.insert(participant, Job { said, task });
     }
 
-    /// The SFU says that a participant has left.
-    pub(super) fn left(&self, participant: &Participant) {
+    /// Hears what the SFU says of a participant.
+    pub(super) fn hear(&self, change: Change, participant: &Participant) {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(job) = jobs.get(participant) {
-            job.left.notify_one();
+        let Some(job) = jobs.get(participant) else { return };
+        match change {
+            Change::Joined => job.said.joined.notify_one(),
+            Change::Left => job.said.left.notify_one(),
         }
     }
 }
@@ -92,7 +108,7 @@ impl Delegation {
 struct Work {
     rooms: Arc<RoomClient>,
     homeservers: reqwest::Client,
-    left: Arc<Notify>,
+    said: Arc<Said>,
     leave: DelayedLeave,
 }
 
@@ -117,9 +133,13 @@ impl Work {
         }
     }
 
+    /// Also that of somebody who has left again already. The SFU does not speak of a participant
+    /// without media, so it is asked as well.
     async fn arrival(&self, room: &str, identity: &str) {
         while !self.is_there(room, identity).await {
-            sleep(LOOK_AGAIN).await;
+            if timeout(LOOK_AGAIN, self.said.joined.notified()).await.is_ok() {
+                return;
+            }
         }
     }
 
@@ -135,7 +155,7 @@ impl Work {
                 Answer::Unknown => return false,
                 Answer::Failed => LOOK_AGAIN,
             };
-            let left = timeout(next, self.left.notified()).await.is_ok();
+            let left = timeout(next, self.said.left.notified()).await.is_ok();
             // Who has come back is there, although an earlier connection of theirs has left.
             if left && !self.is_there(room, identity).await {
                 return true;

@@ -5,12 +5,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
-use super::delegation::Participant;
+use super::delegation::{Change, Participant};
 use crate::sfu::Address;
 
-/// Whose leaving a message is about, if it is one of the SFU's and about that. `authorization` is a
-/// token that the SFU signed, with a hash of the message.
-pub(super) fn who_left(sfu: &Address, authorization: &str, body: &[u8]) -> Option<Participant> {
+/// Who has come or gone, if a message is one of the SFU's and about that. `authorization` is a token
+/// that the SFU signed, with a hash of the message.
+pub(super) fn read(
+    sfu: &Address,
+    authorization: &str,
+    body: &[u8],
+) -> Option<(Change, Participant)> {
     #[derive(Deserialize)]
     struct Claims {
         sha256: String,
@@ -40,8 +44,12 @@ pub(super) fn who_left(sfu: &Address, authorization: &str, body: &[u8]) -> Optio
     }
     // Events about rooms and tracks have other parts.
     let Event { what, room, participant } = serde_json::from_slice(body).ok()?;
-    let left = ["participant_left", "participant_connection_aborted"].contains(&what.as_str());
-    left.then_some((room.name, participant.identity))
+    let change = match what.as_str() {
+        "participant_joined" => Change::Joined,
+        "participant_left" | "participant_connection_aborted" => Change::Left,
+        _ => return None,
+    };
+    Some((change, (room.name, participant.identity)))
 }
 
 #[cfg(test)]
@@ -56,22 +64,24 @@ mod tests {
 
     #[test]
     fn only_a_message_that_the_sfu_signed_says_who_left() {
-        let left = Some(("r".to_owned(), "i".to_owned()));
-        assert_eq!(who_left(&sfu(), &signed(EVENT, &sfu()), EVENT.as_bytes()), left);
+        let left = Some((Change::Left, ("r".to_owned(), "i".to_owned())));
+        assert_eq!(read(&sfu(), &signed(EVENT, &sfu()), EVENT.as_bytes()), left);
 
         let other = Address { secret: "another".to_owned(), ..sfu() };
         for authorization in
             [String::new(), "rubbish".to_owned(), signed(EVENT, &other), signed("{}", &sfu())]
         {
-            assert_eq!(who_left(&sfu(), &authorization, EVENT.as_bytes()), None);
+            assert_eq!(read(&sfu(), &authorization, EVENT.as_bytes()), None);
         }
     }
 
     #[test]
-    fn one_who_joins_does_not_leave() {
-        for event in [&*EVENT.replace("left", "joined"), r#"{"event":"room_started"}"#] {
-            assert_eq!(who_left(&sfu(), &signed(event, &sfu()), event.as_bytes()), None);
-        }
+    fn one_who_joins_does_not_leave_and_a_room_does_neither() {
+        let joined = EVENT.replace("left", "joined");
+        let read = |event: &str| read(&sfu(), &signed(event, &sfu()), event.as_bytes());
+        assert_eq!(read(&joined).map(|(change, _)| change), Some(Change::Joined));
+        assert_eq!(read(&EVENT.replace("participant_left", "track_published")), None);
+        assert_eq!(read(r#"{"event":"room_started","room":{"name":"r"}}"#), None);
     }
 
     fn sfu() -> Address {
