@@ -52,8 +52,11 @@ impl Participant {
         name: &str,
         roots: &[rustls::pki_types::CertificateDer<'static>],
     ) -> Result<Self> {
-        // Another journey may have installed it.
+        // Another journey may have installed them.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
+        drop(log.with_writer(std::io::stderr).try_init());
         let name = crate::support::unique(name);
         homeserver.register(&name, PASSWORD).await?;
         let whom = (homeserver.url().to_owned(), name);
