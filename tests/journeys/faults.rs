@@ -77,6 +77,13 @@ impl Scene {
         hears_bot(&self.call, &self.bot.user_id, f64::from(OURS)).await
     }
 
+    /// The person joins anew: Element Call 0.26 gives up when it loses its SFU, or its homeserver for
+    /// eleven seconds, and shows a button.
+    async fn person_joins_again(&mut self) -> Result<()> {
+        self.call = self.person.join_call(&self.room).await?;
+        self.call.wait_joined(WITHIN).await
+    }
+
     /// Waits until frames of the person come that are newer than `since`.
     async fn frames_come(&self, since: Instant, within: Duration) -> Result<()> {
         let user = self.person.user_id();
@@ -220,6 +227,7 @@ fn a_killed_sfu_is_come_back_to() -> Result<()> {
             seen.connected.last().is_some_and(|(at, connected)| *connected && *at > recovered)
         };
         scene.inside.wait("the SFU again", BACK_WITHIN, connected).await?;
+        scene.person_joins_again().await?;
         scene.both_hear(WITHIN).await?;
         ensure!(scene.members().await? == 2);
         Ok(())
@@ -304,6 +312,7 @@ fn homeserver_away(lasting: Duration) -> Result<()> {
         scene.stage.stack.synapse().server().stop().await?;
         tokio::time::sleep(lasting).await;
         scene.stage.stack.synapse().restart().await?;
+        scene.person_joins_again().await?;
         scene.both_hear(WITHIN).await?;
         let began = Instant::now();
         while scene.members().await? != 2 {

@@ -23,6 +23,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
 use crate::support::Journey;
 
 /// How much of what is heard is kept.
@@ -54,8 +56,9 @@ impl Participant {
     ) -> Result<Self> {
         // Another journey may have installed them.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
+        // Nothing, unless RUST_LOG says otherwise.
+        let filter = EnvFilter::builder().with_default_directive(LevelFilter::OFF.into());
+        let log = tracing_subscriber::fmt().with_env_filter(filter.from_env_lossy());
         drop(log.with_writer(std::io::stderr).try_init());
         let name = crate::support::unique(name);
         homeserver.register(&name, PASSWORD).await?;
