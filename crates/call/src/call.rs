@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use phonograph_livekit::Source;
+use phonograph_livekit::{Quality, Source};
 use phonograph_matrixrtc::{
     Intent, Member, MemberInfo, RoomId, ServiceUrl, roster::Selection, session::Saved,
 };
@@ -131,6 +131,13 @@ pub enum Event {
         active: bool,
         /// How loud, 0 to 1; the server sends up to 1.5 right after an unmute.
         level: f32,
+    },
+    /// How well somebody is connected, as the SFU measures it.
+    Quality {
+        /// Who; ourselves too.
+        member: Member,
+        /// How well.
+        quality: Quality,
     },
     /// Our own media path was lost and is being restored (`false`), or is back (`true`). A signalling
     /// connection that is lost while media goes on is not told.

@@ -319,8 +319,13 @@ impl Driver {
             Done::Open(id, Err(error)) => self.machine.handle_open_failure(id, error, now),
             Done::Reopen(id, opened) => {
                 let Some(sockets) = self.sockets.get_mut(&id) else { return };
-                let opened = opened.map(|websocket| sockets.set_websocket(websocket));
-                self.machine.handle_reopen(id, opened, now);
+                match opened {
+                    Ok(websocket) => {
+                        sockets.set_websocket(websocket);
+                        self.machine.handle_reopen(id, Ok(()), now);
+                    }
+                    Err(error) => self.machine.handle_reopen(id, Err(&error), now),
+                }
             }
             Done::Dial(id, target, remote, dialled) => {
                 let Some(sockets) = self.sockets.get_mut(&id) else { return };

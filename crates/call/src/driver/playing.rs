@@ -97,11 +97,8 @@ impl Sources {
 
     /// A role whose source has ended since this was last asked.
     pub(super) fn take_ended(&mut self) -> Option<Role> {
-        let ended = self
-            .playing
-            .iter_mut()
-            .find_map(|(role, playing)| playing.take_ended().then_some(*role));
-        ended
+        let mut playing = self.playing.iter_mut();
+        playing.find_map(|(role, playing)| playing.take_ended().then_some(*role))
     }
 }
 

@@ -52,7 +52,9 @@ impl Machine {
                 self.end(reason, now);
             }
             session::Event::KeyRefused { sender, reason } => {
-                debug!(%sender, %reason, "a media key was not taken");
+                if let Some(count) = self.refused_keys.count(now.instant) {
+                    info!(%sender, %reason, count, "media keys were not taken");
+                }
             }
             session::Event::PeerKey { identity, index, key } => {
                 if self.listens {
@@ -171,16 +173,24 @@ impl Machine {
             }
             Said::Vanished(sid) => self.hearing.handle_track_end(id, &sid),
             Said::Speaking { identity, level, active } => {
-                let identity = Identity::from(identity);
-                let info = self.session.roster().by_identity(&identity);
-                let member = info.map(|info| info.member.clone());
-                if let Some(member) = member.filter(|member| self.listens && *member != self.me) {
+                if let Some(member) = self.member_named(identity).filter(|it| *it != self.me) {
                     self.emit(Event::Speaking { member, active, level });
+                }
+            }
+            Said::Quality { identity, quality } => {
+                if let Some(member) = self.member_named(identity) {
+                    self.emit(Event::Quality { member, quality });
                 }
             }
             Said::Ended(ended) => self.handle_link_end(id, ended, now),
             other => debug!(?other, "nothing to do"),
         }
+    }
+
+    /// The member that an SFU means by a name, where others matter to us.
+    fn member_named(&self, identity: String) -> Option<Member> {
+        let info = self.session.roster().by_identity(&Identity::from(identity))?;
+        self.listens.then(|| info.member.clone())
     }
 
     fn connected(&mut self, id: LinkId, now: Now) {
@@ -269,6 +279,7 @@ impl Machine {
                         }
                     });
                 }
+                hearing::Said::KeyFrame(id) => self.request_key_frame(&id, now),
                 hearing::Said::AskForKeys => {
                     info!("a member's key does not come: joining anew, so that it is sent again");
                     self.session.request_keys(now);

@@ -15,14 +15,14 @@ pub(crate) struct LinkId(pub(crate) u32);
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Links {
-    links: BTreeMap<LinkId, Link>,
+    by_id: BTreeMap<LinkId, Link>,
     next: u32,
     rng: ChaCha20Rng,
 }
 
 impl Links {
     pub(super) fn new(seed: [u8; 32]) -> Self {
-        Self { links: BTreeMap::new(), next: 0, rng: ChaCha20Rng::from_seed(seed) }
+        Self { by_id: BTreeMap::new(), next: 0, rng: ChaCha20Rng::from_seed(seed) }
     }
 
     /// Opens what is needed and not there, and closes what is there and not needed; answers with what
@@ -36,7 +36,7 @@ impl Links {
         let mut changes = Vec::new();
         // Before we join there is nowhere to publish, and nothing to be connected to.
         let Some(publish) = &wanted.publish else { return changes };
-        let unwanted = self.links.extract_if(.., |_, link| {
+        let unwanted = self.by_id.extract_if(.., |_, link| {
             link.service != *publish && !wanted.others.contains(&link.service)
         });
         for (id, mut link) in unwanted {
@@ -45,7 +45,7 @@ impl Links {
         }
         for service in std::iter::once(publish).chain(&wanted.others) {
             let home = service == publish;
-            match self.links.values_mut().find(|link| link.service == *service) {
+            match self.by_id.values_mut().find(|link| link.service == *service) {
                 Some(link) => link.home = home,
                 None => self.add(service.clone(), home, actions),
             }
@@ -57,40 +57,40 @@ impl Links {
         let id = LinkId(self.next);
         self.next += 1;
         let seed = self.rng.random();
-        self.links.insert(id, Link::new(id, (service, home), seed, actions));
+        self.by_id.insert(id, Link::new(id, (service, home), seed, actions));
     }
 
     /// Leaves all.
     pub(super) fn leave(&mut self, actions: &mut Actions, now: Now) {
-        for link in self.links.values_mut() {
+        for link in self.by_id.values_mut() {
             link.leave(actions, now);
         }
-        self.links.clear();
+        self.by_id.clear();
     }
 
     pub(super) fn get(&self, id: LinkId) -> Option<&Link> {
-        self.links.get(&id)
+        self.by_id.get(&id)
     }
 
     pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
-        self.links.get_mut(&id)
+        self.by_id.get_mut(&id)
     }
 
     /// The one that we publish on.
     pub(super) fn home(&self) -> Option<&Link> {
-        self.links.values().find(|link| link.home)
+        self.by_id.values().find(|link| link.home)
     }
 
     pub(super) fn home_mut(&mut self) -> Option<&mut Link> {
-        self.links.values_mut().find(|link| link.home)
+        self.by_id.values_mut().find(|link| link.home)
     }
 
     pub(super) fn ids(&self) -> Vec<LinkId> {
-        self.links.keys().copied().collect()
+        self.by_id.keys().copied().collect()
     }
 
     /// When the first of them wants to be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.links.values().filter_map(Link::poll_timeout).min()
+        self.by_id.values().filter_map(Link::poll_timeout).min()
     }
 }

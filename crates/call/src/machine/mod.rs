@@ -18,6 +18,7 @@ mod links;
 
 mod retry;
 mod sending;
+mod throttle;
 
 use std::{
     collections::VecDeque,
@@ -41,6 +42,7 @@ use self::{
     link::Verdict,
     links::Links,
     sending::Sending,
+    throttle::Throttle,
 };
 use crate::{
     call::{Config, Event, Role},
@@ -122,6 +124,7 @@ enum Standing {
 
 /// One call's decisions.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 pub(crate) struct Machine {
     me: Member,
     /// Our own transport.
@@ -146,6 +149,8 @@ pub(crate) struct Machine {
     /// Whether somebody receives us; that may be known before the path is up, as the SFU tells others
     /// of a track as soon as it is announced.
     heard: bool,
+    /// Keys that were not taken: anybody can send any number.
+    refused_keys: Throttle,
     ending: Option<EndReason>,
     /// Whether Matrix is left.
     left: bool,
@@ -197,6 +202,7 @@ impl Machine {
             roster_changed: false,
             hold_until: None,
             heard: false,
+            refused_keys: Throttle::default(),
             ending: None,
             left: false,
             actions: Actions::new(),
@@ -270,14 +276,13 @@ impl Machine {
     }
 
     /// Takes over whether the WebSocket that was to take the place of another is open.
-    pub(crate) fn handle_reopen(&mut self, id: LinkId, opened: Result<(), SfuError>, now: Now) {
-        let status = match &opened {
-            Err(SfuError::Refused(status)) => Some(*status),
-            Ok(()) | Err(_) => None,
-        };
+    pub(crate) fn handle_reopen(&mut self, id: LinkId, opened: Result<(), &SfuError>, now: Now) {
         self.on_link(id, now, |connection| match opened {
             Ok(()) => connection.handle_reopened(now.instant),
-            Err(_) => connection.handle_reopen_failure(status, now.instant),
+            Err(SfuError::Refused(status)) => {
+                connection.handle_reopen_failure(Some(*status), now.instant);
+            }
+            Err(_) => connection.handle_reopen_failure(None, now.instant),
         });
     }
 

@@ -175,6 +175,11 @@ impl Lane {
         show.into_iter().chain(ask).min()
     }
 
+    /// Whether something keeps frames from being handed on.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.trouble.is_some()
+    }
+
     /// Moves what there is to tell into `said`.
     pub(super) fn drain(&mut self, id: &TrackId, said: &mut VecDeque<Said>) {
         said.extend(self.out.drain(..).map(|out| match out {

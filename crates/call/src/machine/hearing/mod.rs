@@ -22,7 +22,7 @@ use std::{
 };
 
 use phonograph_frame::crypto::{FrameKey, KeyIndex, KeyRing, SifTrailer};
-use phonograph_livekit::{Frame as Encoded, RemoteTrack, TrackSid};
+use phonograph_livekit::{Frame as Encoded, Kind, RemoteTrack, TrackSid};
 use phonograph_matrixrtc::{Identity, Member, Roster};
 use tracing::debug;
 
@@ -71,6 +71,8 @@ pub(super) enum Said {
     Undecryptable(TrackId, Option<Undecryptable>),
     /// To be received from now on, or no longer.
     Subscribe(TrackId, bool),
+    /// A whole picture is needed, as those before could not be decrypted.
+    KeyFrame(TrackId),
     /// Somebody's key has been missing for long.
     AskForKeys,
 }
@@ -140,9 +142,10 @@ impl Hearing {
         }
         let member = owner(&identity);
         let known = Known { remote, identity, member, lane: None };
-        match known.info(&id) {
-            Some(info) => self.said.push_back(Said::Published(info)),
-            None => debug!(identity = %known.identity, "a track of nobody in the call"),
+        if let Some(info) = known.info(&id) {
+            self.said.push_back(Said::Published(info));
+        } else {
+            debug!(identity = %known.identity, "a track of nobody in the call");
         }
         self.tracks.insert(id, known);
     }
@@ -204,6 +207,9 @@ impl Hearing {
         let theirs = self.tracks.iter_mut().filter(|(_, known)| known.identity == *identity);
         for (id, known) in theirs {
             if let Some(lane) = &mut known.lane {
+                if known.remote.kind == Kind::Video && lane.is_in_trouble() {
+                    self.said.push_back(Said::KeyFrame(id.clone()));
+                }
                 lane.retry(ring, now);
                 lane.drain(id, &mut self.said);
             }

@@ -6,7 +6,7 @@ use phonograph_frame::{
     Codec,
     crypto::{MediaKey, NonceSeed, Sealer},
 };
-use phonograph_livekit::{Kind, ParticipantSid, Source};
+use phonograph_livekit::{ParticipantSid, Source};
 use phonograph_matrixrtc::{DeviceId, RawStateEvent, Timestamp, UserId};
 use serde_json::json;
 
@@ -246,7 +246,7 @@ fn frames_are_held_up_to_a_number_and_a_size() {
 
     let mut bed = Bed::hearing_ann(Secrecy::PerParticipant);
     for _ in 0..100 {
-        bed.comes(1, 9, &[0xfc; 60_000]);
+        bed.comes(1, 9, &vec![0xfc; 60_000]);
     }
     bed.key_comes(1, 9);
     let frames = bed.frames();
@@ -359,6 +359,17 @@ fn one_members_trouble_is_nobody_elses() {
     }
     bed.comes(0, 1, b"\xfchello");
     assert_eq!(bed.frames(), [(b"\xfchello".to_vec(), 0)]);
+}
+
+#[test]
+fn a_key_that_was_missing_for_pictures_is_followed_by_the_wish_for_a_whole_one() {
+    let mut bed = Bed::hearing_ann(Secrecy::PerParticipant);
+    let video = RemoteTrack { kind: Kind::Video, ..remote("@ann:x:D", true) };
+    bed.hearing.handle_track(LINK, video, |_| Some(ann()));
+    bed.comes(1, 9, b"\xfcone");
+    bed.said();
+    bed.key_comes(1, 9);
+    assert_eq!(bed.said()[0], Said::KeyFrame(id()));
 }
 
 #[test]
