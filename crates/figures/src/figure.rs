@@ -10,17 +10,26 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
-    /// What we want it to be, at most.
+    /// What we want it to be.
     pub(crate) aim: Option<f64>,
+    /// Whether it is to be at least that, and not at most.
+    pub(crate) at_least: bool,
     /// What it is compared with in the same run, where there is something.
     pub(crate) baseline: Option<f64>,
     pub(crate) runs: usize,
 }
 
 impl Figure {
+    /// A value that is to be at most so much.
     pub(crate) fn new(name: &str, value: f64, unit: &'static str, aim: Option<f64>) -> Self {
-        let value = (value * 10.0).round() / 10.0;
-        Self { name: name.to_owned(), value, unit, aim, baseline: None, runs: 1 }
+        let value = rounded(value);
+        let (name, at_least) = (name.to_owned(), false);
+        Self { name, value, unit, aim, at_least, baseline: None, runs: 1 }
+    }
+
+    /// A value that is to be at least so much.
+    pub(crate) fn at_least(name: &str, value: f64, unit: &'static str, aim: f64) -> Self {
+        Self { at_least: true, ..Self::new(name, value, unit, Some(aim)) }
     }
 
     /// The value below which 95 of 100 samples lie, and their median as a part.
@@ -40,9 +49,24 @@ impl Figure {
 
     /// A row of the table.
     pub(crate) fn row(&self) -> String {
-        let aim = self.aim.map(|aim| format!("≤ {aim} {}", self.unit)).unwrap_or_default();
-        format!("| {} | {} {} | {aim} | {} |", self.name, self.value, self.unit, self.runs)
+        let sign = if self.at_least { '≥' } else { '≤' };
+        let with_unit = |value: f64| format!("{value} {}", self.unit).trim_end().to_owned();
+        let aim = self.aim.map(|aim| format!("{sign} {}", with_unit(aim))).unwrap_or_default();
+        format!("| {} | {} | {aim} | {} |", self.name, with_unit(self.value), self.runs)
     }
+}
+
+/// One digit behind the point, and where that would be too few for three digits, more.
+fn rounded(value: f64) -> f64 {
+    let digits = if value.abs() < 0.1 {
+        4
+    } else if value.abs() < 10.0 {
+        2
+    } else {
+        1
+    };
+    let shift = 10_f64.powi(digits);
+    (value * shift).round() / shift
 }
 
 /// The smallest sample that at least that share of all does not exceed (nearest rank).
@@ -64,5 +88,13 @@ mod tests {
             assert!((quantile(&samples, share) - expected).abs() < f64::EPSILON);
         }
         assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn a_row_says_on_which_side_of_its_aim_a_value_is_to_be() {
+        let low = Figure::new("cost", 0.012_34, "", Some(0.02));
+        assert_eq!(low.row(), "| cost | 0.0123 | ≤ 0.02 | 1 |");
+        let high = Figure::at_least("rate", 1.987, "million/s", 1.5);
+        assert_eq!(high.row(), "| rate | 1.99 million/s | ≥ 1.5 million/s | 1 |");
     }
 }

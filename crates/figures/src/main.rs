@@ -7,6 +7,8 @@
 mod bench;
 mod figure;
 mod latency;
+mod library;
+mod process;
 mod steps;
 mod usage;
 
@@ -15,7 +17,11 @@ use std::io::Write;
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
-use self::{bench::Bench, figure::Figure};
+use self::{
+    bench::Bench,
+    figure::Figure,
+    library::{Door, encryption, joining, publisher, publishing, receiving, rooms},
+};
 
 /// Measures the figures that we publish, on this machine.
 #[derive(Debug, Parser)]
@@ -29,10 +35,19 @@ struct Arguments {
     /// How often what takes a moment is repeated.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
+    /// Be a process that is measured, as `library::publisher` says.
+    #[arg(long, hide = true)]
+    publisher: bool,
 }
 
 /// Every group of figures, by the names of the figures in it.
 const GROUPS: &[(&str, &[&str])] = &[
+    ("encryption", &["frame_encryption_million_per_s"]),
+    ("publishing", &["publish_tick_streams_per_core", "publish_tick_cost_ratio"]),
+    ("receiving", &["receive_tracks_per_core"]),
+    ("rooms", &["rooms_cpu_encoding_ratio", "rooms_cpu_passing_ratio"]),
+    ("memory", &["call_memory_mib"]),
+    ("joining", &["join_to_accepted_ms_p95", "join_accepted_steps_ms"]),
     ("command", &["command_to_heard_ms_p95"]),
     ("join", &["join_to_heard_ms_p95", "join_steps_ms"]),
     ("start", &["start_to_heard_ms_p95"]),
@@ -42,6 +57,11 @@ const GROUPS: &[(&str, &[&str])] = &[
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    // There may be one already, by another crate's doing; any will do.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    if arguments.publisher {
+        return publisher::run().await;
+    }
     let known = || GROUPS.iter().flat_map(|(_, names)| names.iter().copied());
     for name in &arguments.names {
         let list = known().collect::<Vec<_>>().join(", ");
@@ -49,22 +69,69 @@ async fn main() -> Result<()> {
     }
     let wanted =
         |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|one| one == name);
-    let bench = Bench::set().await?;
+    let mut places = Places::default();
     let mut figures = Vec::new();
+    say_load()?;
     for (group, names) in GROUPS {
         if !names.iter().any(|name| wanted(name)) {
             continue;
         }
-        let measured = match *group {
-            "command" => latency::command(&bench, arguments.runs).await,
-            "join" => latency::join(&bench, arguments.runs).await,
-            "start" => latency::start(&bench, arguments.runs).await,
-            _ => usage::playing(&bench).await,
-        };
+        let measured = places.measure(group, arguments.runs).await;
         figures.extend(measured.with_context(|| format!("measuring {group}"))?);
     }
     figures.retain(|figure| wanted(figure.group()));
+    say_load()?;
     print(&figures, arguments.json)
+}
+
+/// Where it is measured; each is set up when it is needed first.
+#[derive(Default)]
+struct Places {
+    door: Option<Door>,
+    bench: Option<Bench>,
+}
+
+impl Places {
+    async fn measure(&mut self, group: &str, runs: u32) -> Result<Vec<Figure>> {
+        match group {
+            "encryption" => encryption::measure(),
+            "publishing" => publishing::measure(),
+            "receiving" => receiving::measure(),
+            "rooms" => rooms::cpu(self.door().await?).await,
+            "memory" => rooms::memory(self.door().await?).await,
+            "joining" => joining::measure(runs).await,
+            "command" => latency::command(self.bench().await?, runs).await,
+            "join" => latency::join(self.bench().await?, runs).await,
+            "start" => latency::start(self.bench().await?, runs).await,
+            _ => usage::playing(self.bench().await?).await,
+        }
+    }
+
+    /// An SFU alone.
+    async fn door(&mut self) -> Result<&Door> {
+        if self.door.is_none() {
+            self.door = Some(Door::open().await?);
+        }
+        self.door.as_ref().context("no SFU")
+    }
+
+    /// Everything.
+    async fn bench(&mut self) -> Result<&Bench> {
+        if self.bench.is_none() {
+            // Alone: what ran before must not be measured with it.
+            self.door = None;
+            self.bench = Some(Bench::set().await?);
+        }
+        self.bench.as_ref().context("no servers")
+    }
+}
+
+/// Says how busy the machine is, of which the figures are.
+fn say_load() -> Result<()> {
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').take(3).collect::<Vec<_>>().join(" ");
+    writeln!(std::io::stderr(), "load of the machine over 1, 5 and 15 minutes: {load}")?;
+    Ok(())
 }
 
 fn print(figures: &[Figure], json: bool) -> Result<()> {

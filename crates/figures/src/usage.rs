@@ -1,18 +1,17 @@
 //! What the bot needs of the machine while it plays one encrypted stream, with one listener.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::{
     bench::{Bench, DECODED, PASSED, Scene},
     figure::Figure,
+    process::{cpu_seconds, resident_mib},
 };
 
 /// How long is measured.
 const WINDOW: Duration = Duration::from_secs(15);
-/// Clock ticks a second in `/proc`, on every Linux that Rust runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// `rss_in_call_mib`: resident memory (`VmRSS`) after those seconds of playing.
 /// `cpu_playing_percent`: CPU time of the whole process, of one core, while it decodes FLAC and
@@ -43,22 +42,4 @@ async fn cpu_percent(scene: &mut Scene) -> Result<f64> {
     let before = cpu_seconds(id)?;
     tokio::time::sleep(WINDOW).await;
     Ok((cpu_seconds(id)? - before) / WINDOW.as_secs_f64() * 100.0)
-}
-
-/// User and system time so far (proc(5), fields 14 and 15).
-fn cpu_seconds(id: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // The name in parentheses may hold spaces.
-    let fields = stat.rsplit_once(") ").context("an unknown form of /proc/PID/stat")?.1;
-    let ticks =
-        |index: usize| fields.split(' ').nth(index).and_then(|text| text.parse::<f64>().ok());
-    let (user, system) = ticks(11).zip(ticks(12)).context("no times in /proc/PID/stat")?;
-    Ok((user + system) / TICKS_PER_SECOND)
-}
-
-fn resident_mib(id: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    Ok(kib.context("no VmRSS in /proc/PID/status")? / 1024.0)
 }
