@@ -1,6 +1,7 @@
 //! Replays what fuzzing starts from, and whatever it once found: each file in `fuzz/corpus`.
 
 #[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is the library of another package")]
 mod targets;
 
 use std::{fs, path::Path};

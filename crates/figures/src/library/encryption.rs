@@ -39,7 +39,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
                 ensure!(opened == frame, "a frame came back as another");
             }
             frames += u64::from(FRAMES);
-            let took = thread_time() - began;
+            let took = thread_time().saturating_sub(began);
             if took >= ROUND {
                 break took;
             }

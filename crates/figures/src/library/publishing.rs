@@ -86,7 +86,7 @@ fn round(streams: &mut [Stream]) -> Result<f64> {
                 stream.tick(&packet)?;
             }
         }
-        took += thread_time() - began;
+        took += thread_time().saturating_sub(began);
         frames += u64::from(TICKS) * streams.len() as u64;
         for stream in &mut *streams {
             stream.bed.run(Duration::ZERO)?;

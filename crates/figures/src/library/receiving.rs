@@ -73,7 +73,7 @@ fn round(listeners: &mut [Listener], at_least: Duration) -> Result<f64> {
                 opened += listener.tick(tick)?;
             }
         }
-        took += thread_time() - began;
+        took += thread_time().saturating_sub(began);
         frames += opened;
         ensure!(opened == TICKS * TRACKS, "{opened} frames of {} were opened", TICKS * TRACKS);
         for listener in &mut *listeners {

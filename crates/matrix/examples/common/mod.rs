@@ -14,7 +14,8 @@ pub(crate) struct Joined {
 
 /// Joins the call that the command line names.
 pub(crate) async fn join(listens: bool) -> Result<Joined> {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    anyhow::ensure!(provider.install_default().is_ok(), "a crypto provider is there already");
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [homeserver, user, room] = arguments.as_slice() else {
         bail!("name a homeserver, a user and a room; the password is taken from PASSWORD");
