@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use axum::http::StatusCode;
+use phonograph_call::{
+    Config,
+    matrixrtc::{RoomId, roster::Selection},
+};
 use phonograph_trial::{
     browser::Browser,
     homeserver::NewRoom,
-    person::{Call, Microphone, Person},
+    person::{Call, JoinOptions, Microphone, Person},
     relay::Relay,
     stack::{Options, SfuOption, has_ipv6},
     stage::{Stage, WITHIN},
@@ -41,6 +45,11 @@ struct Scene {
 
 impl Scene {
     async fn set(options: Options) -> Result<Self> {
+        Self::set_with(options, |_| {}).await
+    }
+
+    /// With a call that is joined otherwise than most.
+    async fn set_with(options: Options, change: impl FnOnce(&mut Config)) -> Result<Self> {
         let options = Options { told_to: Some("bot".to_owned()), ..options };
         let stage = Stage::set(options).await?;
         let browser = stage.browser(Microphone::Tone { hertz: THEIRS }).await?;
@@ -56,7 +65,9 @@ impl Scene {
         bot.accept(&room).await?;
         let call = person.join_call(&room).await?;
         call.wait_joined(WITHIN).await?;
-        let inside = bot.enter(&room).await?;
+        let mut config = Config::new(RoomId::from(room.as_str()));
+        change(&mut config);
+        let inside = bot.enter_with(config).await?;
         inside.play(OURS);
         let scene = Self { stage, person, call, bot, inside, room, _browser: browser };
         scene.both_hear(WITHIN).await?;
@@ -340,5 +351,56 @@ fn an_sfu_on_ipv6_is_joined() -> Result<()> {
     journey_apart(async || {
         Scene::set(Options { ipv6: true, ..Options::default() }).await?;
         Ok(())
+    })
+}
+
+#[test]
+fn a_leave_that_the_token_service_has_taken_over_is_seen_at_once() -> Result<()> {
+    journey_apart(async || {
+        let options = Options { delegation: true, ..Options::default() };
+        let scene = Scene::set_with(options, |config| config.delegate_leave = true).await?;
+        // Two leaves are held for a moment, then the long one alone.
+        let one = |seen: &crate::participant::Seen| {
+            seen.saved.last().is_some_and(|saved| saved.delay_ids.len() == 1)
+        };
+        let two = |seen: &crate::participant::Seen| {
+            seen.saved.iter().any(|saved| saved.delay_ids.len() == 2)
+        };
+        scene.inside.wait("the delegation", WITHIN, |seen| two(seen) && one(seen)).await?;
+        let Scene { stage: _stage, call, inside, .. } = scene;
+        inside.leave().await?;
+        call.wait_shown(|shown| shown.count == 1, WITHIN).await.map(drop)
+    })
+}
+
+#[test]
+fn a_call_of_old_clients_is_joined_where_the_oldest_is() -> Result<()> {
+    journey_apart(async || {
+        let stage = Stage::set(Options::default()).await?;
+        let second = stage.stack.second_sfu().await?;
+        let browser = stage.browser(Microphone::Tone { hertz: THEIRS }).await?;
+        let person = stage.person(&unique("alice"), &browser).await?;
+        let bot = Participant::at(stage.stack.homeserver(), "bot", &[]).await?;
+        let invite = [bot.user_id.as_str()];
+        let room = NewRoom { encrypted: true, invite: &invite, ..NewRoom::default() };
+        let room = person.create_room(&room).await?;
+        bot.accept(&room).await?;
+        let elsewhere =
+            JoinOptions { transport: Some(second.url().to_owned()), ..JoinOptions::default() };
+        let call = person.join_call_with(&room, &elsewhere).await?;
+        call.wait_joined(WITHIN).await?;
+        let mut config = Config::new(RoomId::from(room.as_str()));
+        config.selection = Selection::Oldest;
+        let inside = bot.enter_with(config).await?;
+        inside.play(OURS);
+        inside.hears(person.user_id(), THEIRS, WITHIN).await?;
+        hears_bot(&call, &bot.user_id, f64::from(OURS)).await?;
+        // The oldest goes; what is left is our own SFU, to which whoever comes then is led.
+        call.hang_up().await?;
+        inside.wait("the oldest's end", WITHIN, |seen| seen.others == 0).await?;
+        let call = person.join_call(&room).await?;
+        call.wait_joined(WITHIN).await?;
+        inside.hears(person.user_id(), THEIRS, WITHIN).await?;
+        hears_bot(&call, &bot.user_id, f64::from(OURS)).await
     })
 }

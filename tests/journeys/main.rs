@@ -5,6 +5,7 @@ mod support;
 
 mod both_ways;
 mod calls;
+mod examples;
 mod faults;
 mod hearing;
 mod keys;
