@@ -9,11 +9,21 @@ use crate::figure::quantile;
 /// How often each is measured.
 pub(super) const ROUNDS: usize = 5;
 
-/// How long this thread has been on a CPU.
-pub(super) fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    Duration::from_secs(seconds) + Duration::from_nanos(time.tv_nsec.unsigned_abs())
+/// A moment of this thread's time on a CPU.
+#[derive(Clone, Copy)]
+pub(super) struct CpuInstant(Duration);
+
+impl CpuInstant {
+    pub(super) fn now() -> Self {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        Self(Duration::from_secs(seconds) + Duration::from_nanos(time.tv_nsec.unsigned_abs()))
+    }
+
+    /// How long this thread has been on a CPU since.
+    pub(super) fn elapsed(self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
 }
 
 /// The median of some measurements.

@@ -9,7 +9,7 @@ use phonograph_frame::{
 };
 
 use super::{
-    clock::{ROUNDS, median, thread_time},
+    clock::{CpuInstant, ROUNDS, median},
     frame,
 };
 use crate::figure::Figure;
@@ -31,7 +31,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     let (mut sealed, mut opened) = (Vec::new(), Vec::new());
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
-        let (began, mut frames) = (thread_time(), 0_u64);
+        let (began, mut frames) = (CpuInstant::now(), 0_u64);
         let took = loop {
             for _ in 0..FRAMES {
                 sealer.seal(Codec::Opus, &frame, &mut sealed)?;
@@ -39,7 +39,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
                 ensure!(opened == frame, "a frame came back as another");
             }
             frames += u64::from(FRAMES);
-            let took = thread_time().saturating_sub(began);
+            let took = began.elapsed();
             if took >= ROUND {
                 break took;
             }

@@ -30,8 +30,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// `join_to_accepted_ms_p95`: from [`Call::join`], in an encrypted room of a real homeserver in which
 /// nobody else is in the call, until the first packet leaves on a media path that the SFU has
-/// completed: ICE, and DTLS both ways, without which no packet is pulled from the source. The account
-/// is logged in and synced. `join_accepted_steps_ms`: the median of each step, by the library's log.
+/// completed: ICE, and DTLS both ways, without which no packet is pulled from the source. Nothing lies
+/// between that and the SFU on loopback, which says nothing of a first packet. The account is logged
+/// in and synced. `join_accepted_steps_ms`: the median of each step, by the library's log.
 pub(crate) async fn measure(runs: u32) -> Result<Vec<Figure>> {
     let log = Log::default();
     // For all threads: a call lives on one of its own.

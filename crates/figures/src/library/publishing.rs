@@ -16,7 +16,7 @@ use phonograph_livekit::{Level, Output};
 use super::{
     FRAME_UNITS, FRAMES_PER_SECOND,
     bed::{Bed, Ends, is_media},
-    clock::{ROUNDS, median, thread_time},
+    clock::{CpuInstant, ROUNDS, median},
     frame,
 };
 use crate::figure::Figure;
@@ -80,13 +80,13 @@ fn round(streams: &mut [Stream]) -> Result<f64> {
     let packet = frame();
     let (mut took, mut frames) = (Duration::ZERO, 0_u64);
     while took < ROUND {
-        let began = thread_time();
+        let began = CpuInstant::now();
         for _ in 0..TICKS {
             for stream in &mut *streams {
                 stream.tick(&packet)?;
             }
         }
-        took += thread_time().saturating_sub(began);
+        took += began.elapsed();
         frames += u64::from(TICKS) * streams.len() as u64;
         for stream in &mut *streams {
             stream.bed.run(Duration::ZERO)?;

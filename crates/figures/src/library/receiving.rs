@@ -12,7 +12,7 @@ use phonograph_livekit::{Datagram, Output};
 use super::{
     FRAME_UNITS, FRAMES_PER_SECOND,
     bed::{Bed, Ends, received},
-    clock::{ROUNDS, median, thread_time},
+    clock::{CpuInstant, ROUNDS, median},
     frame,
 };
 use crate::figure::Figure;
@@ -67,13 +67,13 @@ fn round(listeners: &mut [Listener], at_least: Duration) -> Result<f64> {
         for listener in &mut *listeners {
             listener.prepare()?;
         }
-        let (began, mut opened) = (thread_time(), 0);
+        let (began, mut opened) = (CpuInstant::now(), 0);
         for tick in 0..TICKS {
             for listener in &mut *listeners {
                 opened += listener.tick(tick)?;
             }
         }
-        took += thread_time().saturating_sub(began);
+        took += began.elapsed();
         frames += opened;
         ensure!(opened == TICKS * TRACKS, "{opened} frames of {} were opened", TICKS * TRACKS);
         for listener in &mut *listeners {

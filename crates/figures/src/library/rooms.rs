@@ -37,8 +37,8 @@ const FEW: usize = 8;
 const MANY: usize = 64;
 
 /// `rooms_cpu_encoding_ratio`: CPU time of a process that publishes an encrypted stereo track in each of
-/// 8 rooms, encoding PCM to Opus at 128 kbit/s, divided by that of one that does the same with LiveKit's
-/// own SDK (`livekit` for Python, libwebrtc), on the same SFU and in the same run. The SDK is handed PCM in
+/// 8 rooms, encoding PCM to Opus at 128 kbit/s, divided by that of one that does the same with `LiveKit`'s
+/// own SDK (`livekit` on `PyPI`, libwebrtc), on the same SFU and in the same run. The SDK is handed PCM in
 /// blocks of 10 ms, as its own examples do; with longer ones, of which a part tells, less goes to Python. `rooms_cpu_passing_ratio`:
 /// the same with Opus packets from a file, passed through. One process runs at a time, in turn.
 /// Our homeserver agrees to everything and is part of the process. Nobody listens. The processes'
