@@ -108,7 +108,7 @@ fn file_of(folder: &Path, name: &str) -> Result<PathBuf> {
     let entries = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
     let mut files = entries.filter(|path| {
         let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
-        file.starts_with(&format!("{name}-")) && file.ends_with(".ogg")
+        file.starts_with(&format!("{name}-")) && path.extension().is_some_and(|it| it == "ogg")
     });
     files.next().with_context(|| format!("no file of {name}"))
 }

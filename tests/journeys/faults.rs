@@ -70,7 +70,8 @@ impl Scene {
         let inside = bot.enter_with(config).await?;
         inside.play(OURS);
         let scene = Self { stage, person, call, bot, inside, room, _browser: browser };
-        scene.both_hear(WITHIN).await?;
+        scene.inside.hears(scene.person.user_id(), THEIRS, WITHIN).await?;
+        scene.call.wait_sound(Some(&scene.bot.user_id), WITHIN).await?;
         Ok(scene)
     }
 
@@ -338,8 +339,8 @@ fn homeserver_away(lasting: Duration) -> Result<()> {
 #[test]
 fn an_sfu_with_a_certificate_of_its_operators_is_joined_over_tls() -> Result<()> {
     journey_apart(async || {
-        Scene::set(Options { sfu: SfuOption::Tls, ..Options::default() }).await?;
-        Ok(())
+        let scene = Scene::set(Options { sfu: SfuOption::Tls, ..Options::default() }).await?;
+        scene.both_hear(WITHIN).await
     })
 }
 
@@ -349,8 +350,8 @@ fn an_sfu_on_ipv6_is_joined() -> Result<()> {
         return Ok(());
     }
     journey_apart(async || {
-        Scene::set(Options { ipv6: true, ..Options::default() }).await?;
-        Ok(())
+        let scene = Scene::set(Options { ipv6: true, ..Options::default() }).await?;
+        scene.both_hear(WITHIN).await
     })
 }
 
