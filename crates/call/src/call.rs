@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use phonograph_livekit::{Quality, Source};
+use phonograph_livekit::{Quality, Source, SubscriptionProblem};
 use phonograph_matrixrtc::{
     Intent, Member, MemberInfo, RoomId, ServiceUrl, roster::Selection, session::Saved,
 };
@@ -121,6 +121,13 @@ pub enum Event {
         /// Why not.
         why: Option<Undecryptable>,
     },
+    /// The SFU does not let us receive a track that we subscribed to, and why, or does again (`None`).
+    TrackRefused {
+        /// Which.
+        track: TrackId,
+        /// What is in the way.
+        problem: Option<SubscriptionProblem>,
+    },
     /// A track is no longer published, or its publisher is no longer a member.
     TrackEnded(TrackId),
     /// Somebody began to speak, or fell silent, as the SFU measures it.
@@ -148,6 +155,30 @@ pub enum Event {
     Saved(Saved),
     /// It is over; no event follows.
     Ended(EndReason),
+}
+
+impl Event {
+    /// Whether it comes seldom and must not be lost; the others can come in any number.
+    pub(crate) const fn is_rare(&self) -> bool {
+        match self {
+            Self::Joined
+            | Self::Others(_)
+            | Self::Heard
+            | Self::TrackPublished(_)
+            | Self::TrackEnded(_)
+            | Self::Connected(_)
+            | Self::SourceEnded(_)
+            | Self::Saved(_)
+            | Self::Ended(_) => true,
+            Self::MemberJoined(_)
+            | Self::MemberLeft(_)
+            | Self::TrackChanged(_)
+            | Self::TrackUndecryptable { .. }
+            | Self::TrackRefused { .. }
+            | Self::Speaking { .. }
+            | Self::Quality { .. } => false,
+        }
+    }
 }
 
 /// One call that we are in, or on the way into.

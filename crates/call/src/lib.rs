@@ -44,6 +44,7 @@ pub mod matrix;
 mod network;
 mod password;
 mod source;
+mod throttle;
 mod track;
 mod worker;
 

@@ -11,7 +11,7 @@
 
 mod common;
 
-use std::{fs::File, io::BufWriter};
+use std::{fs::File, io::BufWriter, path::Path};
 
 use anyhow::{Context, Result};
 use ogg::{PacketWriteEndInfo, PacketWriter};
@@ -54,7 +54,10 @@ async fn main() -> Result<()> {
     joined.call.leave().await;
     // Their tracks have ended with the call.
     while let Some(written) = files.join_next().await {
-        common::say(&written??);
+        match written? {
+            Ok(name) => common::say(&name),
+            Err(error) => common::say(&format!("{error:#}")),
+        }
     }
     Ok(())
 }
@@ -62,12 +65,14 @@ async fn main() -> Result<()> {
 /// Writes a track until it ends; answers with the file's name.
 async fn write(info: TrackInfo, mut track: Track) -> Result<String> {
     let user = info.member.user.to_string();
-    let user: String = user
-        .trim_start_matches('@')
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' })
-        .collect();
-    let name = format!("{user}-{}.ogg", info.id);
+    // Both are the words of strangers, and a track may be published anew under its name.
+    let name = plain(&format!("{}-{}", user.trim_start_matches('@'), info.id));
+    let mut names = (1..100).map(|n| match n {
+        1 => format!("{name}.ogg"),
+        n => format!("{name}-{n}.ogg"),
+    });
+    let name = names.find(|name| !Path::new(name).exists());
+    let name = name.context("there are a hundred files of that name")?;
     let mut file = OpusFile::create(&name, info.stereo)?;
     while let Some(heard) = track.next().await {
         if let Heard::Frame(frame) = heard {
@@ -76,6 +81,12 @@ async fn write(info: TrackInfo, mut track: Track) -> Result<String> {
     }
     file.finish()?;
     Ok(name)
+}
+
+/// What can be part of a file's name.
+fn plain(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._".contains(letter);
+    text.chars().map(|letter| if plain(letter) { letter } else { '-' }).collect()
 }
 
 /// An Ogg file of one Opus stream (RFC 7845).

@@ -1,6 +1,6 @@
 //! What a call asks of Matrix, answered by matrix-sdk.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use matrix_sdk::{
@@ -33,6 +33,10 @@ use crate::{
 /// One request of the membership machine. It must fail while the machine can still do something
 /// about it; the delayed leave is restarted every 5 s and fires after 18 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Looking for the devices of members that are new to us.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Encrypting and sending a media key to everybody.
+const KEY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A restart of the delayed leave (matrixrtc.md: 2 s in every client), so that two fit in between.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -116,9 +120,10 @@ impl Calls {
         content: &Value,
         signed_only: bool,
     ) -> Result<Response, RequestError> {
+        self.look_up(&targets).await;
         let (mut devices, mut unserved) = (Vec::new(), Vec::new());
         for target in targets {
-            match self.device(&target).await {
+            match self.known_device(&target).await {
                 Some(device) if !signed_only || device.is_cross_signed_by_owner() => {
                     devices.push(device);
                 }
@@ -134,17 +139,21 @@ impl Calls {
                 serde_json::value::to_raw_value(content)
                     .map_err(|error| RequestError::Other(error.to_string()))?,
             );
-            let failed = self
-                .client
-                .encryption()
-                .encrypt_and_send_raw_to_device(
-                    devices.iter().collect(),
-                    event_type,
-                    raw,
-                    CollectStrategy::AllDevices,
-                )
-                .await
-                .map_err(|error| RequestError::Other(error.to_string()))?;
+            let encryption = self.client.encryption();
+            let sending = encryption.encrypt_and_send_raw_to_device(
+                devices.iter().collect(),
+                event_type,
+                raw,
+                CollectStrategy::AllDevices,
+            );
+            // The SDK tries three times for half a minute each; the roll-out has retries of its own.
+            let sent = tokio::time::timeout(KEY_TIMEOUT, sending).await;
+            let failed = sent.map_err(|_elapsed| RequestError::Timeout)?.map_err(|error| {
+                match error.as_client_api_error() {
+                    Some(_) => RequestError::Other(error.to_string()),
+                    None => RequestError::Network,
+                }
+            })?;
             unserved.extend(failed.into_iter().map(|(user, device)| Member {
                 user: ids::user(user.as_str()),
                 device: ids::device(device.as_str()),
@@ -170,17 +179,35 @@ impl Calls {
         }
     }
 
-    /// A member's device; asks the homeserver for the user's devices if it is not known yet.
-    async fn device(&self, member: &Member) -> Option<matrix_sdk::encryption::identities::Device> {
+    /// Asks the homeserver once for the devices of each user of whom one is not known. Memberships can
+    /// name devices that do not exist, on homeservers that do not answer: those who can be served must
+    /// not wait for them.
+    async fn look_up(&self, members: &[Member]) {
+        let mut unknown = BTreeSet::new();
+        for member in members {
+            if self.known_device(member).await.is_none() {
+                unknown.extend(ruma::UserId::parse(member.user.as_str()));
+            }
+        }
+        if unknown.is_empty() {
+            return;
+        }
+        debug!(users = unknown.len(), "members' devices are not known: asking for them");
+        let encryption = self.client.encryption();
+        let asking = unknown.iter().map(|user| encryption.request_user_identity(user));
+        let asking = futures_util::future::join_all(asking);
+        if tokio::time::timeout(LOOK_UP_TIMEOUT, asking).await.is_err() {
+            warn!("not all members' devices were found in time");
+        }
+    }
+
+    async fn known_device(
+        &self,
+        member: &Member,
+    ) -> Option<matrix_sdk::encryption::identities::Device> {
         let user = ruma::UserId::parse(member.user.as_str()).ok()?;
         let device: &ruma::DeviceId = member.device.as_str().into();
-        let encryption = self.client.encryption();
-        if let Ok(Some(known)) = encryption.get_device(&user, device).await {
-            return Some(known);
-        }
-        debug!(%user, %device, "a member's device is not known: asking for it");
-        encryption.request_user_identity(&user).await.ok()?;
-        encryption.get_device(&user, device).await.ok()?
+        self.client.encryption().get_device(&user, device).await.ok()?
     }
 }
 

@@ -75,6 +75,9 @@ impl Feeds {
             }
         }
         inner.attached.insert(room.clone(), Senders { state, keys });
+        drop(inner);
+        // A sync that came while the state was read has not seen that the room is followed.
+        self.refresh(&BTreeSet::from([room.clone()])).await;
         Ok(Some(RoomFeed { state: state_receiver, keys: keys_receiver }))
     }
 

@@ -26,6 +26,12 @@ impl Hearers {
         self.0.remove(id);
     }
 
+    /// Forgets the tracks that nobody receives any more, and answers with them.
+    pub(super) fn take_closed(&mut self) -> Vec<TrackId> {
+        let closed = self.0.extract_if(.., |_, hearer| hearer.heard.is_closed());
+        closed.map(|(id, _)| id).collect()
+    }
+
     /// Hands something to whoever receives that track; `false` once nobody does any more.
     pub(super) fn deliver(&mut self, id: &TrackId, heard: Heard) -> bool {
         let Some(hearer) = self.0.get_mut(id) else { return false };
@@ -53,7 +59,7 @@ impl Hearer {
             other => other,
         };
         if self.heard.try_send(heard).is_err() {
-            tracing::warn!("what a track said was dropped: nobody takes it");
+            tracing::debug!("what a track said was dropped: nobody takes it");
         }
     }
 }
@@ -108,7 +114,9 @@ mod tests {
         let mut hearers = Hearers::default();
         let (track, heard) = Track::new(id());
         hearers.add(id(), heard);
+        assert_eq!(hearers.take_closed(), []);
         drop(track);
+        assert_eq!(hearers.take_closed(), [id()]);
         assert!(!hearers.deliver(&id(), frame(0)));
     }
 

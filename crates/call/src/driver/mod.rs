@@ -17,12 +17,12 @@ use std::{
 use phonograph_livekit::{Protocol, Received as Datagram, Resume, Target};
 use phonograph_matrixrtc::{
     KeyMessage, Now, Request, RequestError, RequestId, Response, ServiceUrl, Timestamp,
-    transport::Grant,
+    session::Saved, transport::Grant,
 };
 use tokio::{
     runtime::Handle,
-    sync::mpsc,
-    task::{JoinError, JoinSet},
+    sync::mpsc::{self, error::TrySendError},
+    task::{AbortHandle, JoinError, JoinSet},
 };
 use tracing::{Instrument, debug, debug_span, info_span, warn};
 
@@ -38,12 +38,17 @@ use crate::{
     matrix::{Matrix, RoomFeed, RoomState},
     network::Network,
     source::AudioSource,
+    throttle::Throttle,
     track::{Heard, TrackId},
 };
 
 /// How long leaving may take: after that the homeserver ends our membership by itself. Stopping the
 /// process promises two seconds.
 const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
+/// How often it is looked for tracks that nobody receives any more.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Room among the events that what can come in any number leaves for what must not be lost.
+const EVENTS_RESERVE: usize = 64;
 /// The longest that nothing is looked at.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -150,6 +155,12 @@ struct Driver {
     sources: Sources,
     hearers: Hearers,
     tasks: JoinSet<Done>,
+    /// What opens sockets for a connection; of no use once that is closed.
+    opening: BTreeMap<LinkId, Vec<AbortHandle>>,
+    swept: Instant,
+    /// What was not told yet, as there was no room.
+    unsaved: Option<Saved>,
+    dropped: Throttle,
     leave_by: Option<Instant>,
 }
 
@@ -181,6 +192,10 @@ impl Driver {
             sources,
             hearers: Hearers::default(),
             tasks: JoinSet::new(),
+            opening: BTreeMap::new(),
+            swept: Instant::now(),
+            unsaved: None,
+            dropped: Throttle::default(),
             leave_by: None,
         }
     }
@@ -206,6 +221,7 @@ impl Driver {
             let input = self.wait().await;
             self.take(input);
             self.play();
+            self.sweep();
             self.machine.handle_timeout(now());
         }
     }
@@ -245,6 +261,7 @@ impl Driver {
                 self.leave(now);
             }
             Input::Done(Ok(done)) => self.finish(done, now),
+            Input::Done(Err(error)) if error.is_cancelled() => {}
             Input::Done(Err(error)) => warn!(%error, "a request was aborted"),
             Input::Received(id, received) => self.receive(id, received, now),
             Input::Time => {}
@@ -360,6 +377,20 @@ impl Driver {
         }
     }
 
+    /// Ends what nobody receives any more, and tells what was not told.
+    fn sweep(&mut self) {
+        let now = now();
+        if let Some(saved) = self.unsaved.take() {
+            self.tell(Event::Saved(saved));
+        }
+        if now.instant.saturating_duration_since(self.swept) >= SWEEP {
+            self.swept = now.instant;
+            for id in self.hearers.take_closed() {
+                self.machine.unsubscribe(&id, now);
+            }
+        }
+    }
+
     /// Does all that the machine wants; answers with the reason when the call is over.
     fn carry_out(&mut self) -> Option<EndReason> {
         while let Some(action) = self.machine.poll_action() {
@@ -379,7 +410,10 @@ impl Driver {
                         sockets.send_datagram(datagram);
                     }
                 }
-                Action::Close(id) => drop(self.sockets.remove(&id)),
+                Action::Close(id) => {
+                    self.give_up_opening(id);
+                    drop(self.sockets.remove(&id));
+                }
                 Action::Deliver(id, heard) => {
                     if !self.hearers.deliver(&id, heard) {
                         self.machine.unsubscribe(&id, now());
@@ -426,10 +460,11 @@ impl Driver {
         let step = timed("open the sockets", async move {
             Done::Open(id, sockets::open(&network, &grant).await)
         });
-        self.tasks.spawn_local(step);
+        self.begin_opening(id, step);
     }
 
     fn reopen(&mut self, id: LinkId, grant: Grant, resume: Resume) {
+        self.give_up_opening(id);
         if let Some(sockets) = self.sockets.get_mut(&id) {
             sockets.drop_websocket();
         }
@@ -437,19 +472,38 @@ impl Driver {
         let step = timed("open the WebSocket again", async move {
             Done::Reopen(id, sockets::reopen(&network, &grant, &resume).await)
         });
-        self.tasks.spawn_local(step);
+        self.begin_opening(id, step);
     }
 
     fn dial(&mut self, id: LinkId, target: Target, remote: SocketAddr) {
         let step = timed("dial for media over TCP", async move {
             Done::Dial(id, target, remote, Tcp::dial(target, remote).await)
         });
-        self.tasks.spawn_local(step);
+        self.begin_opening(id, step);
     }
 
-    fn tell(&self, event: Event) {
-        if let Err(error) = self.setup.events.try_send(event) {
-            warn!(%error, "the application does not take the call's events");
+    fn begin_opening(&mut self, id: LinkId, step: impl Future<Output = Done> + 'static) {
+        let handle = self.tasks.spawn_local(step);
+        let handles = self.opening.entry(id).or_default();
+        handles.retain(|handle| !handle.is_finished());
+        handles.push(handle);
+    }
+
+    /// What is still being opened would come to the next connection.
+    fn give_up_opening(&mut self, id: LinkId) {
+        self.opening.remove(&id).into_iter().flatten().for_each(|handle| handle.abort());
+    }
+
+    fn tell(&mut self, event: Event) {
+        if event.is_rare() || self.setup.events.capacity() > EVENTS_RESERVE {
+            match self.setup.events.try_send(event) {
+                Err(TrySendError::Full(Event::Saved(saved))) => self.unsaved = Some(saved),
+                Ok(()) | Err(TrySendError::Closed(_)) => return,
+                Err(TrySendError::Full(_)) => {}
+            }
+        }
+        if let Some(count) = self.dropped.count(Instant::now()) {
+            warn!(count, "the application does not take the call's events");
         }
     }
 }

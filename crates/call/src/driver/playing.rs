@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,9 @@ use crate::{
 
 /// The time that a frame lasts.
 const FRAME: Duration = Duration::from_millis(20);
+/// Where the slots of all calls begin: they are due together, so that a worker with many calls wakes
+/// once for all of them.
+static GRID: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// A frame on the RTP clock of Opus (RFC 7587 §4.1: 48 kHz).
 const FRAME_UNITS: u64 = 960;
 /// How many frames are caught up with at once when the worker was late; what lies further back is
@@ -41,7 +45,10 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn new(now: Instant) -> Self {
-        Self { began: now, playing: BTreeMap::new() }
+        let into_slot = now.saturating_duration_since(*GRID).as_nanos() % FRAME.as_nanos();
+        let into_slot = Duration::from_nanos(u64::try_from(into_slot).unwrap_or_default());
+        let began = now.checked_sub(into_slot).unwrap_or(now);
+        Self { began, playing: BTreeMap::new() }
     }
 
     /// Plays a source, in the place of what plays under that role.

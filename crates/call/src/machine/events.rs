@@ -1,13 +1,14 @@
 //! What the machine's parts say, and what follows from it.
 
+use std::collections::BTreeSet;
+
 use phonograph_livekit::{Ended, Event as Said, Recovery, Why};
-use phonograph_matrixrtc::{Identity, Member, Now, identity, membership::Failure, session};
+use phonograph_matrixrtc::{
+    Identity, Member, Now, ServiceUrl, identity, membership::Failure, session,
+};
 use tracing::{debug, info, warn};
 
-use super::{
-    AUDIENCE_WITHIN, Action, LinkId, Machine, Standing, hearing,
-    link::{LinkSaid, Verdict},
-};
+use super::{AUDIENCE_WITHIN, Action, LinkId, Machine, Standing, hearing, link::LinkSaid};
 use crate::{
     call::Event,
     end::{EndReason, SfuError},
@@ -99,9 +100,10 @@ impl Machine {
             return;
         }
         let mut wanted = self.session.transports().clone();
-        if !self.listens {
-            wanted.others.clear();
-        }
+        // Anybody can name an address: what is sent there must not be read on the way.
+        let in_clear = |service: &ServiceUrl| !service.as_str().starts_with("https://");
+        let own_in_clear = in_clear(&self.service);
+        wanted.others.retain(|service| self.listens && (own_in_clear || !in_clear(service)));
         let was_home = self.links.home().map(|link| link.id);
         for id in self.links.reconcile(&wanted, &mut self.actions, now) {
             self.hearing.handle_link_end(id);
@@ -130,7 +132,10 @@ impl Machine {
             for (role, track) in tracks {
                 link.publish(role, track, now);
             }
+            let connected = link.is_connected();
             self.drain_link(id, now);
+            self.set_interrupted(id, !connected);
+            self.announce();
         }
     }
 
@@ -173,24 +178,28 @@ impl Machine {
             }
             Said::Vanished(sid) => self.hearing.handle_track_end(id, &sid),
             Said::Speaking { identity, level, active } => {
-                if let Some(member) = self.member_named(identity).filter(|it| *it != self.me) {
+                if let Some(member) = self.member_named(id, identity) {
                     self.emit(Event::Speaking { member, active, level });
                 }
             }
             Said::Quality { identity, quality } => {
-                if let Some(member) = self.member_named(identity) {
+                if let Some(member) = self.member_named(id, identity) {
                     self.emit(Event::Quality { member, quality });
                 }
+            }
+            Said::Subscription { track, problem } => {
+                let track = crate::track::TrackId { link: id.0, sid: track };
+                self.emit(Event::TrackRefused { track, problem });
             }
             Said::Ended(ended) => self.handle_link_end(id, ended, now),
             other => debug!(?other, "nothing to do"),
         }
     }
 
-    /// The member that an SFU means by a name, where others matter to us.
-    fn member_named(&self, identity: String) -> Option<Member> {
-        let info = self.session.roster().by_identity(&Identity::from(identity))?;
-        self.listens.then(|| info.member.clone())
+    /// The member that an SFU means by a name, where others matter to us and it is theirs.
+    fn member_named(&self, id: LinkId, identity: String) -> Option<Member> {
+        let link = self.links.get(id).filter(|_| self.listens)?;
+        owner(&self.session, &self.me, &link.service, &Identity::from(identity))
     }
 
     fn connected(&mut self, id: LinkId, now: Now) {
@@ -232,7 +241,6 @@ impl Machine {
             self.hold_until = None;
         }
         self.set_interrupted(id, true);
-        let elsewhere = why == Why::DuplicateIdentity;
         let reason = |url| match why {
             Why::DuplicateIdentity => EndReason::DuplicateIdentity,
             Why::Removed => EndReason::Removed,
@@ -241,15 +249,12 @@ impl Machine {
         let rejoin = recovery == Recovery::Rejoin;
         let link = self.links.get_mut(id);
         let verdict = link.map(|link| link.handle_end(reason, rejoin, &mut self.actions, now));
-        match verdict {
-            // On whichever SFU it shows: there is one device, and somebody else uses it.
-            Some(Verdict::Over(reason)) if elsewhere => self.end(reason, now),
-            verdict => self.judge(id, verdict, now),
-        }
+        self.judge(verdict, now);
     }
 
     /// Takes over all that the tracks of others have to say.
     pub(super) fn drain_hearing(&mut self, now: Now) {
+        let mut touched = BTreeSet::new();
         while let Some(said) = self.hearing.poll() {
             match said {
                 hearing::Said::Published(info) => self.emit(Event::TrackPublished(info)),
@@ -271,21 +276,28 @@ impl Machine {
                 }
                 hearing::Said::Subscribe(id, wanted) => {
                     let link = LinkId(id.link);
-                    self.on_link(link, now, |connection| {
-                        if wanted {
-                            connection.subscribe(&id.sid, now.instant);
-                        } else {
-                            connection.unsubscribe(&id.sid, now.instant);
-                        }
-                    });
+                    touched.insert(link);
+                    if let Some(link) = self.links.get_mut(link) {
+                        link.subscribe(&id.sid, wanted, now);
+                    }
                 }
-                hearing::Said::KeyFrame(id) => self.request_key_frame(&id, now),
+                hearing::Said::KeyFrame(id) => {
+                    let link = LinkId(id.link);
+                    touched.insert(link);
+                    if let Some(link) = self.links.get_mut(link) {
+                        link.request_key_frame(&id.sid, now);
+                    }
+                }
                 hearing::Said::AskForKeys => {
                     info!("a member's key does not come: joining anew, so that it is sent again");
                     self.session.request_keys(now);
-                    self.settle(now);
+                    self.drain_session(now);
                 }
             }
+        }
+        // After the loop: each of them may have more to say.
+        for link in touched {
+            self.drain_link(link, now);
         }
     }
 
@@ -321,7 +333,7 @@ impl Machine {
 fn owner(
     session: &phonograph_matrixrtc::Session,
     me: &Member,
-    service: &phonograph_matrixrtc::ServiceUrl,
+    service: &ServiceUrl,
     identity: &Identity,
 ) -> Option<Member> {
     let roster = session.roster();

@@ -10,11 +10,14 @@
 //!     '---- pause over ---- Pausing <---- each failure ---- too often: Over
 //! ```
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use phonograph_livekit::{
     Addresses, Connection, Event as Said, Frame, Level, Output, SendError, State as Reached,
-    TrackConfig, TrackId as OwnTrack,
+    TrackConfig, TrackId as OwnTrack, TrackSid,
 };
 use phonograph_matrixrtc::{
     Now, ServiceUrl,
@@ -27,6 +30,9 @@ use crate::{
     call::Role,
     end::{EndReason, SfuError, TokenError},
 };
+
+/// How long an SFU is left alone that refused us for good, and that only others publish on.
+const FOREIGN_PAUSE: Duration = Duration::from_mins(1);
 
 /// A connection to one SFU, or the way there.
 #[derive(Debug)]
@@ -44,9 +50,16 @@ pub(super) struct Link {
 #[derive(Debug)]
 enum State {
     Asking,
-    Opening { grant: Grant, renewed: bool },
+    Opening {
+        grant: Grant,
+        renewed: bool,
+    },
     Up(Box<Up>),
-    Pausing { until: Instant },
+    /// Until then; with a grant that is left it is opened, else one is asked for.
+    Pausing {
+        until: Instant,
+        grant: Option<Grant>,
+    },
     Over,
 }
 
@@ -112,7 +125,7 @@ impl Link {
                 }
                 Recovery::Later => self.again(EndReason::TokenService(error), now),
                 Recovery::NewOpenIdToken | Recovery::GiveUp => {
-                    self.over(EndReason::TokenService(error))
+                    self.over(EndReason::TokenService(error), now)
                 }
             },
         }
@@ -172,21 +185,33 @@ impl Link {
         };
         actions.push_back(Action::Close(self.id));
         let url = self.grant.as_ref().map(|grant| grant.url.clone()).unwrap_or_default();
+        self.retry.end(now.instant);
         if !rejoin {
-            return self.over(reason(url));
+            return self.over(reason(url), now);
         }
         let token = up.connection.token().map(str::to_owned);
         let was_up = self.retry.was_up();
         match self.grant.take().filter(|_| was_up) {
             // A token that the SFU renewed spares the way over homeserver and token service.
             Some(grant) if self.retry.is_first() => {
-                self.retry.fail();
-                let grant = renewed(grant, token);
-                self.open(grant, true, actions);
+                let until = now.instant + self.retry.first_pause();
+                let grant = Some(renewed(grant, token));
+                self.state = State::Pausing { until, grant };
                 Verdict::Again
             }
             _ => self.again(reason(url), now),
         }
+    }
+
+    /// Takes over whether it is the one that we publish on. What failed for others does not count then.
+    pub(super) fn set_home(&mut self, home: bool, actions: &mut Actions) {
+        if home && !self.home {
+            self.retry.begin_anew();
+            if matches!(self.state, State::Pausing { .. } | State::Over) {
+                self.ask(actions);
+            }
+        }
+        self.home = home;
     }
 
     /// Ends it: says goodbye where somebody can hear it.
@@ -207,6 +232,22 @@ impl Link {
         }
     }
 
+    /// Asks for a track, or for it no longer.
+    pub(super) fn subscribe(&mut self, track: &TrackSid, wanted: bool, now: Now) {
+        self.with(|connection| {
+            if wanted {
+                connection.subscribe(track, now.instant);
+            } else {
+                connection.unsubscribe(track, now.instant);
+            }
+        });
+    }
+
+    /// Asks a track's publisher for a whole picture.
+    pub(super) fn request_key_frame(&mut self, track: &TrackSid, now: Now) {
+        self.with(|connection| connection.request_key_frame(track, now.instant));
+    }
+
     /// Whether sockets that were opened for it are still wanted.
     pub(super) fn is_opening(&self) -> bool {
         matches!(self.state, State::Opening { .. })
@@ -219,7 +260,7 @@ impl Link {
 
     /// Takes over that the media path is up; how long that took.
     pub(super) fn handle_connected(&mut self, now: Now) {
-        self.retry.succeed();
+        self.retry.succeed(now.instant);
         if let State::Up(up) = &self.state {
             let took_ms = now.instant.duration_since(up.opened).as_secs_f64() * 1000.0;
             debug!(service = %self.service, step = "connect the media path", took_ms, "done");
@@ -274,7 +315,10 @@ impl Link {
     pub(super) fn handle_timeout(&mut self, actions: &mut Actions, now: Now) {
         match &mut self.state {
             State::Up(up) if up.timeout <= now.instant => up.connection.handle_timeout(now.instant),
-            State::Pausing { until } if *until <= now.instant => self.ask(actions),
+            State::Pausing { until, grant } if *until <= now.instant => match grant.take() {
+                Some(grant) => self.open(grant, true, actions),
+                None => self.ask(actions),
+            },
             State::Up(_)
             | State::Pausing { .. }
             | State::Asking
@@ -287,7 +331,7 @@ impl Link {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Up(up) => Some(up.timeout),
-            State::Pausing { until } => Some(*until),
+            State::Pausing { until, .. } => Some(*until),
             State::Asking | State::Opening { .. } | State::Over => None,
         }
     }
@@ -337,16 +381,23 @@ impl Link {
             Some(pause) => {
                 let error = crate::end::chain(&reason);
                 info!(service = %self.service, error, ?pause, "trying again to connect");
-                self.state = State::Pausing { until: now.instant + pause };
+                self.state = State::Pausing { until: now.instant + pause, grant: None };
                 Verdict::Again
             }
-            None => self.over(reason),
+            None => self.over(reason, now),
         }
     }
 
-    fn over(&mut self, reason: EndReason) -> Verdict {
-        self.state = State::Over;
-        Verdict::Over(reason)
+    /// What asking again does not help. An SFU that others chose may be put right while they use it.
+    fn over(&mut self, reason: EndReason, now: Now) -> Verdict {
+        if self.home {
+            self.state = State::Over;
+            return Verdict::Over(reason);
+        }
+        let error = crate::end::chain(&reason);
+        info!(service = %self.service, error, "an SFU of other members cannot be used");
+        self.state = State::Pausing { until: now.instant + FOREIGN_PAUSE, grant: None };
+        Verdict::Again
     }
 }
 

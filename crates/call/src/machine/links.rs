@@ -46,7 +46,7 @@ impl Links {
         for service in std::iter::once(publish).chain(&wanted.others) {
             let home = service == publish;
             match self.by_id.values_mut().find(|link| link.service == *service) {
-                Some(link) => link.home = home,
+                Some(link) => link.set_home(home, actions),
                 None => self.add(service.clone(), home, actions),
             }
         }

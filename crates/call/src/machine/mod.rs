@@ -18,7 +18,6 @@ mod links;
 
 mod retry;
 mod sending;
-mod throttle;
 
 use std::{
     collections::VecDeque,
@@ -34,7 +33,6 @@ use phonograph_matrixrtc::{
     session::{self, Encryption},
     transport::Grant,
 };
-use tracing::debug;
 
 pub(crate) use self::links::LinkId;
 use self::{
@@ -42,12 +40,12 @@ use self::{
     link::Verdict,
     links::Links,
     sending::Sending,
-    throttle::Throttle,
 };
 use crate::{
     call::{Config, Event, Role},
     end::{EndReason, SfuError, TokenError},
     matrix::{Power, RoomState},
+    throttle::Throttle,
     track::{Heard, TrackId},
 };
 
@@ -255,7 +253,7 @@ impl Machine {
     pub(crate) fn handle_grant(&mut self, id: LinkId, answer: Result<Grant, TokenError>, now: Now) {
         let verdict =
             self.links.get_mut(id).map(|link| link.handle_grant(answer, &mut self.actions, now));
-        self.judge(id, verdict, now);
+        self.judge(verdict, now);
     }
 
     /// Takes over that the sockets are open.
@@ -272,7 +270,7 @@ impl Machine {
     pub(crate) fn handle_open_failure(&mut self, id: LinkId, why: SfuError, now: Now) {
         let link = self.links.get_mut(id);
         let verdict = link.map(|link| link.handle_open_failure(why, &mut self.actions, now));
-        self.judge(id, verdict, now);
+        self.judge(verdict, now);
     }
 
     /// Takes over whether the WebSocket that was to take the place of another is open.
@@ -391,9 +389,8 @@ impl Machine {
 
     /// Asks a track's publisher for a whole picture.
     pub(crate) fn request_key_frame(&mut self, id: &TrackId, now: Now) {
-        let sid = id.sid.clone();
         self.on_link(LinkId(id.link), now, |connection| {
-            connection.request_key_frame(&sid, now.instant);
+            connection.request_key_frame(&id.sid, now.instant);
         });
     }
 
@@ -450,15 +447,10 @@ impl Machine {
         self.settle(now);
     }
 
-    /// Ends the call if a connection that it cannot do without is over.
-    fn judge(&mut self, id: LinkId, verdict: Option<Verdict>, now: Now) {
-        match verdict {
-            Some(Verdict::Over(reason)) if self.is_home(id) => self.end(reason, now),
-            Some(Verdict::Over(reason)) => {
-                let error = crate::end::chain(&reason);
-                debug!(error, "an SFU of other members cannot be used");
-            }
-            Some(Verdict::Again) | None => {}
+    /// Ends the call if the connection that it cannot do without is over.
+    fn judge(&mut self, verdict: Option<Verdict>, now: Now) {
+        if let Some(Verdict::Over(reason)) = verdict {
+            self.end(reason, now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! How often, and how soon, a connection is tried again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -10,6 +10,11 @@ use rand_chacha::ChaCha20Rng;
 const PAUSES_MS: [u64; 5] = [300, 1000, 2000, 4000, 8000];
 /// Attempts to get into a call: whoever asked for it is waiting.
 const ATTEMPTS_FIRST: usize = 3;
+/// After standing for so long a connection that ends is an accident of its own. One that ends sooner
+/// counts with those before it, so that a server which lets us in and sends us away is not hammered.
+const STABLE_AFTER: Duration = Duration::from_secs(30);
+/// The longest wait before the first attempt to come back: all calls of a process lose an SFU at once.
+const SPREAD_MS: u64 = 300;
 /// Attempts to get back in: about a minute, in which an SFU is restarted.
 const ATTEMPTS_LATER: usize = 10;
 
@@ -18,19 +23,33 @@ pub(super) struct Retry {
     rng: ChaCha20Rng,
     failures: usize,
     was_up: bool,
+    up_since: Option<Instant>,
     renewed: bool,
 }
 
 impl Retry {
     pub(super) fn new(seed: u64) -> Self {
         let rng = ChaCha20Rng::seed_from_u64(seed);
-        Self { rng, failures: 0, was_up: false, renewed: false }
+        Self { rng, failures: 0, was_up: false, up_since: None, renewed: false }
     }
 
     /// Takes over that an attempt succeeded.
-    pub(super) fn succeed(&mut self) {
-        self.failures = 0;
+    pub(super) const fn succeed(&mut self, now: Instant) {
         self.was_up = true;
+        self.up_since = Some(now);
+    }
+
+    /// Takes over that what stood has ended.
+    pub(super) fn end(&mut self, now: Instant) {
+        let stood = self.up_since.take().map(|since| now.saturating_duration_since(since));
+        if stood.is_some_and(|stood| stood >= STABLE_AFTER) {
+            self.failures = 0;
+        }
+    }
+
+    /// Forgets what failed.
+    pub(super) const fn begin_anew(&mut self) {
+        self.failures = 0;
     }
 
     /// Whether the connection stood before.
@@ -43,9 +62,10 @@ impl Retry {
         self.failures == 0
     }
 
-    /// Takes over that an attempt failed after which none waits.
-    pub(super) const fn fail(&mut self) {
+    /// How long to wait before the first attempt to come back.
+    pub(super) fn first_pause(&mut self) -> Duration {
         self.failures += 1;
+        Duration::from_millis(self.rng.random_range(0..=SPREAD_MS))
     }
 
     /// Whether an OpenID token that was not believed may be replaced by a new one at once: the first
@@ -86,10 +106,26 @@ mod tests {
         let mut first = Retry::new(1);
         assert_eq!(std::iter::from_fn(|| first.pause(false)).count(), ATTEMPTS_FIRST - 1);
         let mut later = Retry::new(1);
-        later.succeed();
+        later.succeed(Instant::now());
         let pauses: Vec<_> = std::iter::from_fn(|| later.pause(false)).collect();
         assert_eq!(pauses.len(), ATTEMPTS_LATER - 1);
         assert!(pauses[0] >= Duration::from_millis(150) && pauses[0] <= Duration::from_millis(450));
+    }
+
+    #[test]
+    fn only_what_stood_for_a_while_begins_anew() {
+        let now = Instant::now();
+        let mut retry = Retry::new(1);
+        retry.succeed(now);
+        retry.end(now + STABLE_AFTER / 2);
+        assert!(retry.is_first());
+        retry.first_pause();
+        retry.succeed(now);
+        retry.end(now + STABLE_AFTER / 2);
+        assert!(!retry.is_first());
+        retry.succeed(now);
+        retry.end(now + STABLE_AFTER);
+        assert!(retry.is_first());
     }
 
     #[test]

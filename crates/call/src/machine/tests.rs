@@ -373,3 +373,47 @@ fn somebody_elses_sfu_that_is_down_does_not_end_the_call() {
     assert!(bed.ended.is_none());
     assert!(bed.asked.iter().filter(|(id, _)| *id == theirs).count() >= 20);
 }
+
+/// A leave for the reason that the same identity joined again, as the wire has it.
+const DUPLICATE_IDENTITY: [u8; 4] = [0x42, 2, 0x10, 2];
+
+#[test]
+fn our_own_sfu_says_that_the_same_device_is_elsewhere() {
+    let mut bed = Bed::new(state(false, &[]));
+    bed.accept();
+    bed.machine.handle_open(bed.opened[0], Addresses::default(), bed.now);
+    bed.machine.handle_signal(bed.opened[0], &DUPLICATE_IDENTITY, bed.now);
+    bed.drain();
+    assert!(matches!(bed.ended, Some(EndReason::DuplicateIdentity)), "{:?}", bed.ended);
+}
+
+#[test]
+fn an_sfu_that_others_chose_cannot_end_our_call() {
+    let mut bed = Bed::new(state_on(false, &[("@bob:y", THEIRS)]));
+    bed.accept();
+    let theirs = bed.opened[0];
+    assert_eq!(theirs, bed.asked[1].0);
+    bed.machine.handle_open(theirs, Addresses::default(), bed.now);
+    bed.machine.handle_signal(theirs, &DUPLICATE_IDENTITY, bed.now);
+    bed.drain();
+    assert!(bed.ended.is_none(), "{:?}", bed.ended);
+}
+
+#[test]
+fn an_sfu_that_refused_us_is_asked_again_when_we_are_to_publish_there() {
+    let config = Config { selection: Selection::Oldest, ..Config::new(RoomId::from("!r:x")) };
+    let both = [("@ann:x", OURS), ("@bob:y", THEIRS)];
+    let mut bed = Bed::of(state_on(false, &both), Ok(()), config);
+    let (theirs, _) = bed.asked[1].clone();
+    bed.grant_on(theirs, Err(TokenError::Answer { status: 403, errcode: None }));
+    assert_eq!(bed.services(), [OURS, THEIRS]);
+    bed.machine.handle_room_state(state_on(false, &both[1..]), bed.now);
+    bed.drain();
+    assert_eq!(bed.services(), [OURS, THEIRS, THEIRS]);
+}
+
+#[test]
+fn nobody_is_connected_to_in_clear_whose_own_service_is_not() {
+    let bed = Bed::new(state_on(false, &[("@bob:y", "http://elsewhere")]));
+    assert_eq!(bed.services(), [OURS]);
+}

@@ -178,6 +178,8 @@ impl Connection {
 
     pub(super) fn heard(&mut self, ssrc: u32, packet: Packet, now: Instant) {
         match self.hearing.streams.get_mut(&ssrc) {
+            // What nobody asked for is nobody's business, whatever the server sends.
+            Some(receiver) if !self.hearing.wanted.contains(receiver.track()) => return,
             Some(receiver) => receiver.handle_packet(packet, &mut self.troubles),
             None => self.troubles.count(Trouble::UnknownStream, now),
         }

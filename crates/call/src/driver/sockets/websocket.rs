@@ -85,8 +85,9 @@ impl WebSocket {
         let reading = async move {
             while let Some(Ok(message)) = stream.next().await {
                 if let Message::Binary(bytes) = message
-                    && incoming.send(bytes.into()).await.is_err()
+                    && let Err(error) = incoming.try_send(bytes.into())
                 {
+                    debug!(%error, "the SFU says more than is taken");
                     break;
                 }
             }

@@ -13,6 +13,8 @@ use crate::track::{Frame, TrackId, Undecryptable};
 
 /// How long a frame waits for its key, and after how long its lack is shown.
 const HOLD: Duration = Duration::from_secs(2);
+/// How often another reason is shown.
+const SHOWN_EACH: Duration = Duration::from_secs(1);
 /// Frames held at most: two seconds of the quickest sound (2.5 ms a frame would be four times as many;
 /// Element Call sends 20 ms).
 const HELD_MAX: usize = 256;
@@ -41,6 +43,7 @@ struct Trouble {
     why: Undecryptable,
     since: Instant,
     shown: Option<Undecryptable>,
+    shown_at: Option<Instant>,
     /// Whether its owner was asked for the key.
     asked: bool,
 }
@@ -137,18 +140,22 @@ impl Lane {
     }
 
     fn trouble(&mut self, why: Undecryptable, now: Instant) {
-        let trouble =
-            self.trouble.get_or_insert(Trouble { why, since: now, shown: None, asked: false });
+        let trouble = self.trouble.get_or_insert(Trouble {
+            why,
+            since: now,
+            shown: None,
+            shown_at: None,
+            asked: false,
+        });
         trouble.why = why;
         self.show(now);
     }
 
     fn show(&mut self, now: Instant) {
         let Some(trouble) = &mut self.trouble else { return };
-        if now.saturating_duration_since(trouble.since) >= HOLD
-            && trouble.shown != Some(trouble.why)
-        {
+        if trouble.show_at().is_some_and(|at| at <= now) {
             trouble.shown = Some(trouble.why);
+            trouble.shown_at = Some(now);
             self.out.push_back(Out::Undecryptable(trouble.shown));
         }
     }
@@ -170,7 +177,7 @@ impl Lane {
 
     pub(super) fn poll_timeout(&self, ask_after: Duration) -> Option<Instant> {
         let trouble = self.trouble.as_ref()?;
-        let show = (trouble.shown != Some(trouble.why)).then(|| trouble.since + HOLD);
+        let show = trouble.show_at();
         let ask = (trouble.is_of_a_key() && !trouble.asked).then(|| trouble.since + ask_after);
         show.into_iter().chain(ask).min()
     }
@@ -190,6 +197,13 @@ impl Lane {
 }
 
 impl Trouble {
+    /// When what it is now is to be shown, if it is not. A change at most so often: whoever sends can
+    /// make it another for each frame.
+    fn show_at(&self) -> Option<Instant> {
+        let due = self.shown_at.map_or(self.since + HOLD, |at| at + SHOWN_EACH);
+        (self.shown != Some(self.why)).then_some(due)
+    }
+
     fn is_of_a_key(&self) -> bool {
         matches!(self.why, Undecryptable::MissingKey | Undecryptable::WrongKey)
     }

@@ -280,6 +280,20 @@ fn a_key_that_does_not_fit_is_shown() {
 }
 
 #[test]
+fn reasons_that_change_with_each_frame_are_shown_once_a_second() {
+    let mut bed = Bed::hearing_ann(Secrecy::PerParticipant);
+    bed.key_comes(1, 8);
+    let mut shown = 0;
+    for n in 0..200 {
+        bed.comes(1 + n % 2, 9, b"\xfcone");
+        bed.pass(Duration::from_millis(20));
+        let is_shown = |said: &&Said| matches!(said, Said::Undecryptable(..));
+        shown += bed.said().iter().filter(is_shown).count();
+    }
+    assert!((1..=3).contains(&shown), "shown {shown} times in four seconds");
+}
+
+#[test]
 fn a_key_that_never_comes_is_asked_for_once() {
     let mut bed = Bed::hearing_ann(Secrecy::PerParticipant);
     let mut asked = 0;

@@ -138,8 +138,10 @@ impl Rollout {
 
     /// Takes over that we joined anew: the others forgot our keys when we were gone.
     pub fn handle_rejoined(&mut self, now: Instant) {
+        // Whoever has left meanwhile still has the key: it is to be replaced for their sake.
+        let members = &self.members;
         if let Some(key) = &mut self.key {
-            key.shared.clear();
+            key.shared.retain(|member, _| !members.contains_key(member));
         }
         self.evaluate(now);
     }

@@ -268,6 +268,21 @@ fn who_was_gone_sends_its_key_to_all_again() {
 }
 
 #[test]
+fn who_left_while_we_were_gone_takes_no_usable_key_along() {
+    let mut call = Call::start();
+    call.join("a", 1);
+    call.expect(&["use 0", "send 0 to a"]);
+    call.join("b", 2);
+    call.sent();
+    call.expect(&["send 0 to b"]);
+    // Both before the answer comes: B goes, and the homeserver had made us leave.
+    call.leave("b");
+    call.rollout.handle_rejoined(call.now);
+    call.sent();
+    call.expect(&["send 1 to a"]);
+}
+
+#[test]
 fn indices_go_on_after_the_last_run_and_wrap_before_255() {
     Call::start_after(Some(7)).expect(&["use 8"]);
     Call::start_after(Some(254)).expect(&["use 0"]);

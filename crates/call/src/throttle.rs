@@ -7,14 +7,14 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts something that may be logged once a second.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     logged: Option<Instant>,
     count: u64,
 }
 
 impl Throttle {
     /// Counts one more; how many there were since they were last logged, if they may be now.
-    pub(super) fn count(&mut self, now: Instant) -> Option<u64> {
+    pub(crate) fn count(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         let rests = |at: Instant| now.saturating_duration_since(at) < INTERVAL;
         if self.logged.is_some_and(rests) {
