@@ -152,6 +152,8 @@ struct Driver {
     /// What the room says; `None` once it says nothing more.
     feed: Option<RoomFeed>,
     sockets: BTreeMap<LinkId, Sockets>,
+    /// Whose sockets were served last.
+    served: LinkId,
     sources: Sources,
     hearers: Hearers,
     tasks: JoinSet<Done>,
@@ -189,6 +191,7 @@ impl Driver {
             machine,
             feed: Some(feed),
             sockets: BTreeMap::new(),
+            served: LinkId(0),
             sources,
             hearers: Hearers::default(),
             tasks: JoinSet::new(),
@@ -228,14 +231,17 @@ impl Driver {
 
     async fn wait(&mut self) -> Input {
         let deadline = self.deadline().into();
-        let Self { commands, feed, sockets, tasks, leave_by, .. } = self;
+        let Self { commands, feed, sockets, served, tasks, leave_by, .. } = self;
         tokio::select! {
             // The network comes last: whoever floods it must not keep us from leaving.
             biased;
             command = commands.recv(), if leave_by.is_none() => Input::Command(command),
             Some(done) = tasks.join_next() => Input::Done(done),
             input = hear(feed) => input,
-            (id, received) = sockets::receive(sockets) => Input::Received(id, received),
+            (id, received) = sockets::receive(sockets, *served) => {
+                *served = id;
+                Input::Received(id, received)
+            }
             () = tokio::time::sleep_until(deadline) => Input::Time,
         }
     }

@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     future::poll_fn,
     io,
+    ops::Bound,
     task::{Context, Poll},
 };
 
@@ -91,17 +92,30 @@ pub(super) async fn reopen(
     websocket::dial(network, grant, Some(resume)).await.map(WebSocket::new)
 }
 
-/// The next thing that comes on any of the connections. Cancel-safe.
-pub(super) async fn receive(all: &mut BTreeMap<LinkId, Sockets>) -> (LinkId, Received) {
+/// The next thing that comes on any of the connections, beginning after the one that was served last,
+/// so that a busy one leaves the others their turn. Cancel-safe.
+pub(super) async fn receive(
+    all: &mut BTreeMap<LinkId, Sockets>,
+    last: LinkId,
+) -> (LinkId, Received) {
     poll_fn(|context| {
-        for (id, sockets) in all.iter_mut() {
-            if let Poll::Ready(received) = sockets.poll(context) {
-                return Poll::Ready((*id, received));
-            }
+        let mut received = all
+            .range_mut((Bound::Excluded(last), Bound::Unbounded))
+            .find_map(|(id, sockets)| ready(*id, sockets.poll(context)));
+        if received.is_none() {
+            received =
+                all.range_mut(..=last).find_map(|(id, sockets)| ready(*id, sockets.poll(context)));
         }
-        Poll::Pending
+        received.map_or(Poll::Pending, Poll::Ready)
     })
     .await
+}
+
+fn ready(id: LinkId, received: Poll<Received>) -> Option<(LinkId, Received)> {
+    match received {
+        Poll::Ready(received) => Some((id, received)),
+        Poll::Pending => None,
+    }
 }
 
 impl Sockets {
@@ -136,6 +150,8 @@ impl Sockets {
     /// The next datagram that has come; `None` once this waking's are taken.
     pub(super) fn next_datagram(&mut self) -> Option<livekit::Received<'_>> {
         self.batch = self.batch.checked_sub(1)?;
+        // The two peer connections take turns.
+        self.udp.rotate_left(1);
         for udp in &self.udp {
             if let Ok((len, source)) = udp.socket.try_recv_from(&mut self.buffer[..]) {
                 return Some(livekit::Received {
