@@ -68,17 +68,21 @@ impl Feeds {
         target.sync_members().await?;
         let (state, state_receiver) = watch::channel(read_state(&target, &self.me).await?);
         let (keys, keys_receiver) = mpsc::channel(KEYS_MAX);
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        for message in take_held(&mut inner.held, room, Instant::now()) {
-            if keys.try_send(message).is_err() {
-                break;
-            }
-        }
-        inner.attached.insert(room.clone(), Senders { state, keys });
-        drop(inner);
+        self.follow(room, Senders { state, keys });
         // A sync that came while the state was read has not seen that the room is followed.
         self.refresh(&BTreeSet::from([room.clone()])).await;
         Ok(Some(RoomFeed { state: state_receiver, keys: keys_receiver }))
+    }
+
+    /// Hands on what was held for a room, and what comes for it from now on.
+    fn follow(&self, room: &RoomId, senders: Senders) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for message in take_held(&mut inner.held, room, Instant::now()) {
+            if senders.keys.try_send(message).is_err() {
+                break;
+            }
+        }
+        inner.attached.insert(room.clone(), senders);
     }
 
     /// Reads the state of those rooms anew that a sync has touched and a call follows.
