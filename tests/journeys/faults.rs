@@ -33,14 +33,17 @@ const OURS: u32 = 523;
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// A person and a participant of ours in an encrypted call, hearing each other.
+///
+/// In this order they end: who is in the call leaves it before its servers go, or it would wait a minute
+/// for them to come back.
 struct Scene {
-    stage: Stage,
-    person: Person,
-    call: Call,
-    bot: Participant,
     inside: Inside,
+    bot: Participant,
+    call: Call,
+    person: Person,
     room: String,
     _browser: Browser,
+    stage: Stage,
 }
 
 impl Scene {
@@ -69,7 +72,7 @@ impl Scene {
         change(&mut config);
         let inside = bot.enter_with(config).await?;
         inside.play(OURS);
-        let scene = Self { stage, person, call, bot, inside, room, _browser: browser };
+        let scene = Self { inside, bot, call, person, room, _browser: browser, stage };
         scene.inside.hears(scene.person.user_id(), THEIRS, WITHIN).await?;
         scene.call.wait_sound(Some(&scene.bot.user_id), WITHIN).await?;
         Ok(scene)
