@@ -6,6 +6,7 @@ mod begin;
 mod hearers;
 mod playing;
 mod sockets;
+mod teller;
 
 use std::{
     collections::BTreeMap,
@@ -17,11 +18,11 @@ use std::{
 use phonograph_livekit::{Protocol, Received as Datagram, Resume, Target};
 use phonograph_matrixrtc::{
     KeyMessage, Now, Request, RequestError, RequestId, Response, ServiceUrl, Timestamp,
-    session::Saved, transport::Grant,
+    transport::Grant,
 };
 use tokio::{
     runtime::Handle,
-    sync::mpsc::{self, error::TrySendError},
+    sync::mpsc,
     task::{AbortHandle, JoinError, JoinSet},
 };
 use tracing::{Instrument, debug, debug_span, info_span, warn};
@@ -30,6 +31,7 @@ use self::{
     hearers::Hearers,
     playing::Sources,
     sockets::{Opened, Received, Sockets, Tcp, WebSocket},
+    teller::Teller,
 };
 use crate::{
     call::{Config, Event, Role},
@@ -38,7 +40,6 @@ use crate::{
     matrix::{Matrix, RoomFeed, RoomState},
     network::Network,
     source::AudioSource,
-    throttle::Throttle,
     track::{Heard, TrackId},
 };
 
@@ -47,8 +48,6 @@ use crate::{
 const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
 /// How often it is looked for tracks that nobody receives any more.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Room among the events that what can come in any number leaves for what must not be lost.
-const EVENTS_RESERVE: usize = 64;
 /// The longest that nothing is looked at.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -160,9 +159,7 @@ struct Driver {
     /// What opens sockets for a connection; of no use once that is closed.
     opening: BTreeMap<LinkId, Vec<AbortHandle>>,
     swept: Instant,
-    /// What was not told yet, as there was no room.
-    unsaved: Option<Saved>,
-    dropped: Throttle,
+    teller: Teller,
     leave_by: Option<Instant>,
 }
 
@@ -185,6 +182,7 @@ impl Driver {
         feed: RoomFeed,
         sources: Sources,
     ) -> Self {
+        let teller = Teller::new(setup.events.clone());
         Self {
             setup,
             commands,
@@ -197,8 +195,7 @@ impl Driver {
             tasks: JoinSet::new(),
             opening: BTreeMap::new(),
             swept: Instant::now(),
-            unsaved: None,
-            dropped: Throttle::default(),
+            teller,
             leave_by: None,
         }
     }
@@ -379,16 +376,14 @@ impl Driver {
         });
         while let Some(role) = self.sources.take_ended() {
             self.machine.set_playing(role, false, now);
-            self.tell(Event::SourceEnded(role));
+            self.teller.tell(Event::SourceEnded(role));
         }
     }
 
     /// Ends what nobody receives any more, and tells what was not told.
     fn sweep(&mut self) {
         let now = now();
-        if let Some(saved) = self.unsaved.take() {
-            self.tell(Event::Saved(saved));
-        }
+        self.teller.tell_again();
         if now.instant.saturating_duration_since(self.swept) >= SWEEP {
             self.swept = now.instant;
             for id in self.hearers.take_closed() {
@@ -426,7 +421,7 @@ impl Driver {
                     }
                 }
                 Action::EndTrack(id) => self.hearers.end(&id),
-                Action::Event(event) => self.tell(event),
+                Action::Event(event) => self.teller.tell(event),
                 Action::End(reason) => return Some(reason),
             }
         }
@@ -498,19 +493,6 @@ impl Driver {
     /// What is still being opened would come to the next connection.
     fn give_up_opening(&mut self, id: LinkId) {
         self.opening.remove(&id).into_iter().flatten().for_each(|handle| handle.abort());
-    }
-
-    fn tell(&mut self, event: Event) {
-        if event.is_rare() || self.setup.events.capacity() > EVENTS_RESERVE {
-            match self.setup.events.try_send(event) {
-                Err(TrySendError::Full(Event::Saved(saved))) => self.unsaved = Some(saved),
-                Ok(()) | Err(TrySendError::Closed(_)) => return,
-                Err(TrySendError::Full(_)) => {}
-            }
-        }
-        if let Some(count) = self.dropped.count(Instant::now()) {
-            warn!(count, "the application does not take the call's events");
-        }
     }
 }
 
