@@ -29,6 +29,8 @@ use crate::support::Journey;
 
 /// How much of what is heard is kept.
 const KEPT: usize = 48_000 * 20;
+/// Orders that wait for a call; a journey gives a handful.
+const ORDERS_MAX: usize = 16;
 const PASSWORD: &str = "a password";
 
 /// A device that is logged in and syncs. It ends with its drop.
@@ -143,7 +145,7 @@ impl Drop for Participant {
 
 /// A call from the inside. It is left with its drop.
 pub(crate) struct Inside {
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::Sender<Order>,
     seen: Arc<Mutex<Seen>>,
     changed: watch::Receiver<()>,
     pump: JoinHandle<Option<Saved>>,
@@ -185,7 +187,7 @@ pub(crate) struct Ear {
 
 impl Inside {
     fn watch(call: Call) -> Self {
-        let (orders, inbox) = mpsc::unbounded_channel();
+        let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let (changes, changed) = watch::channel(());
         let seen = Arc::new(Mutex::new(Seen::default()));
         let pump = tokio::spawn(pump(call, inbox, Arc::clone(&seen), changes));
@@ -194,17 +196,17 @@ impl Inside {
 
     /// Plays a tone from now on.
     pub(crate) fn play(&self, hertz: u32) {
-        drop(self.orders.send(Order::Play(hertz)));
+        drop(self.orders.try_send(Order::Play(hertz)));
     }
 
     /// Plays nothing any more.
     pub(crate) fn stop(&self) {
-        drop(self.orders.send(Order::Stop));
+        drop(self.orders.try_send(Order::Stop));
     }
 
     /// Leaves, and answers with what is to be kept.
     pub(crate) async fn leave(self) -> Result<Option<Saved>> {
-        drop(self.orders.send(Order::Leave));
+        drop(self.orders.send(Order::Leave).await);
         Ok(self.pump.await?)
     }
 
@@ -315,7 +317,7 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 /// Takes events and orders until the call is over.
 async fn pump(
     mut call: Call,
-    mut inbox: mpsc::UnboundedReceiver<Order>,
+    mut inbox: mpsc::Receiver<Order>,
     seen: Arc<Mutex<Seen>>,
     changes: watch::Sender<()>,
 ) -> Option<Saved> {
