@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest title shown, in characters. Longer ones end in an ellipsis.
 const LEN_MAX: usize = 120;
 
 /// A title without anything that could disturb the text around it: no line breaks or other control
 /// characters, no marks that turn the direction of writing, and of bounded length.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub(crate) struct Title(String);
 
 impl Title {
@@ -32,6 +35,18 @@ impl Title {
         }
         clean.truncate(clean.trim_end().len());
         if clean.is_empty() { Self("untitled".to_owned()) } else { Self(clean) }
+    }
+}
+
+impl From<String> for Title {
+    fn from(text: String) -> Self {
+        Self::new(&text)
+    }
+}
+
+impl From<Title> for String {
+    fn from(title: Title) -> Self {
+        title.0
     }
 }
 
