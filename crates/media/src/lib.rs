@@ -4,4 +4,5 @@
 //! frames go out when the caller asks for the next one; who opens the file, which thread reads it
 //! and what paces the frames is the caller's affair.
 
+pub mod loudness;
 pub mod playback;

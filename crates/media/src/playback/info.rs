@@ -1,24 +1,60 @@
 //! What people may be told about what plays.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::formats::{FormatReader, Track};
-use symphonia::core::meta::{MetadataRevision, StandardTag};
+use symphonia::core::meta::{
+    MetadataRevision, RawValue, StandardTag, StandardVisualKey, Visual,
+};
 
 use super::queue::Trim;
+use crate::loudness::Loudness;
+use crate::loudness::tag::Tags;
 
-/// Longest title or artist that is kept, in characters; a chat line takes no more.
+/// Longest title, artist or album that is kept, in characters; a chat line takes no more.
 const TEXT_CHARS_MAX: usize = 200;
+/// The largest cover that is kept: what FLAC allows, and more than a homeserver takes.
+const COVER_BYTES_MAX: usize = 16 << 20;
+/// Longest media type of a cover.
+const MEDIA_TYPE_CHARS_MAX: usize = 64;
+
+/// A picture in a file, as it stands there. It comes from strangers: look at its first bytes before
+/// believing its type.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cover {
+    /// What the file calls it, such as `image/jpeg`; none if it does not say.
+    pub media_type: Option<String>,
+    /// The picture's own file, at most 16 MiB.
+    pub data: Box<[u8]>,
+}
+
+impl fmt::Debug for Cover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cover")
+            .field("media_type", &self.media_type)
+            .field("bytes", &self.data.len())
+            .finish()
+    }
+}
 
 /// What a source says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// All text is fit to be shown: one line of at most 200 characters, without those that turn the
+/// direction of the text around them.
+#[derive(Debug, Clone)]
 pub struct Info {
-    /// The title from the tags, fit to be shown: one line, at most 200 characters.
+    /// The title from the tags.
     pub title: Option<String>,
-    /// The artist, likewise.
+    /// The artist.
     pub artist: Option<String>,
+    /// The album.
+    pub album: Option<String>,
+    /// Which track of the album it is, from 1.
+    pub track_number: Option<u32>,
     /// How long it plays; none for streams and for files that do not say.
     pub duration: Option<Duration>,
     /// The codec's short name, such as `mp3` or `opus`.
@@ -27,8 +63,12 @@ pub struct Info {
     pub sample_rate_hz: Option<u32>,
     /// How many channels the source has; none where only its first packet tells.
     pub channels: Option<u16>,
+    /// How loud it is by its tags; a measurement knows better.
+    pub loudness: Option<Loudness>,
     /// Whether its packets are sent as they are.
     pub passes_through: bool,
+    /// One for all copies, so that whoever takes the cover takes it out of memory.
+    cover: Arc<Mutex<Option<Cover>>>,
 }
 
 impl Info {
@@ -41,6 +81,8 @@ impl Info {
         let mut info = Self {
             title: None,
             artist: None,
+            album: None,
+            track_number: None,
             duration: duration(track, params, trim),
             codec: codec(params),
             sample_rate_hz: params.sample_rate,
@@ -48,29 +90,76 @@ impl Info {
                 .channels
                 .as_ref()
                 .and_then(|channels| u16::try_from(channels.count()).ok()),
+            loudness: None,
             passes_through: false,
+            cover: Arc::default(),
         };
+        let mut loudness = Tags::default();
         let mut metadata = format.metadata();
         // The newest revision is the container's own; tags around it come before.
         while let Some(older) = metadata.pop() {
-            info.take_tags(&older);
+            info.take_tags(&older, &mut loudness);
         }
         if let Some(newest) = metadata.current() {
-            info.take_tags(newest);
+            info.take_tags(newest, &mut loudness);
         }
+        info.loudness = loudness.loudness();
         info
     }
 
-    fn take_tags(&mut self, revision: &MetadataRevision) {
-        for tag in revision.media.tags.iter().filter_map(|tag| tag.std.as_ref()) {
-            // Other tags are other people's business.
-            match tag {
-                StandardTag::TrackTitle(text) => self.title = clean(text).or(self.title.take()),
-                StandardTag::Artist(text) => self.artist = clean(text).or(self.artist.take()),
-                _ => {}
+    /// The picture that the file calls its front cover, or its first one; the first time only. None
+    /// if there is none, or one of more than 16 MiB.
+    ///
+    /// Until it is taken it stays in memory, as long as any copy of this does.
+    pub fn take_cover(&self) -> Option<Cover> {
+        // Nothing can panic while it is locked.
+        self.cover.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn take_tags(&mut self, revision: &MetadataRevision, loudness: &mut Tags) {
+        let media = &revision.media;
+        // Matroska has tags for each track, and means the same by them.
+        let per_track = revision.per_track.iter().flat_map(|track| &track.metadata.tags);
+        for tag in media.tags.iter().chain(per_track) {
+            match &tag.std {
+                Some(StandardTag::TrackTitle(text)) => {
+                    self.title = clean(text).or(self.title.take());
+                }
+                Some(StandardTag::Artist(text)) => self.artist = clean(text).or(self.artist.take()),
+                Some(StandardTag::Album(text)) => self.album = clean(text).or(self.album.take()),
+                Some(StandardTag::TrackNumber(number)) => {
+                    let number = u32::try_from(*number).ok().filter(|number| *number > 0);
+                    self.track_number = number.or(self.track_number);
+                }
+                // Other tags are other people's business, but for those of loudness.
+                _ => {
+                    if let RawValue::String(value) = &tag.raw.value {
+                        loudness.take(&tag.raw.key, value);
+                    }
+                }
             }
         }
+        let pictures = || media.visuals.iter().filter(|visual| is_kept(visual));
+        let front = pictures().find(|visual| visual.usage == Some(StandardVisualKey::FrontCover));
+        if let Some(visual) = front.or_else(|| pictures().next()) {
+            let cover = Cover {
+                media_type: visual.media_type.as_deref().and_then(media_type),
+                data: visual.data.clone(),
+            };
+            self.cover = Arc::new(Mutex::new(Some(cover)));
+        }
     }
+}
+
+fn is_kept(visual: &Visual) -> bool {
+    (1..=COVER_BYTES_MAX).contains(&visual.data.len())
+}
+
+/// A media type, if it looks like one.
+fn media_type(text: &str) -> Option<String> {
+    let fits = text.contains('/') && text.len() <= MEDIA_TYPE_CHARS_MAX;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-+.".contains(c);
+    (fits && text.chars().all(is_plain)).then(|| text.to_ascii_lowercase())
 }
 
 fn codec(params: &AudioCodecParameters) -> String {

@@ -26,6 +26,7 @@ mod info;
 mod mp4;
 mod open;
 mod opus_head;
+mod pcm;
 mod player;
 mod queue;
 mod reader;
@@ -35,8 +36,9 @@ mod transcode;
 
 pub use decode::DecodeError;
 pub use encode::{Config, FRAME_SAMPLES, FRAME_TIME, SILENCE};
-pub use info::Info;
+pub use info::{Cover, Info};
 pub use open::{OpenError, open};
+pub use pcm::{Block, Pcm, PcmError};
 pub use player::{Faults, Player, Pulled};
 pub use reader::{Batch, ReadError, Reader};
 pub use symphonia::core::io::{MediaSource, ReadOnlySource};

@@ -93,14 +93,27 @@ impl OpenError {
 ///
 /// Says what the source is instead of playable audio, or why its bytes could not be had.
 pub fn open(source: Box<dyn MediaSource>, config: &Config) -> Result<(Reader, Player), OpenError> {
+    let Opened { reader, info, start } = look(source)?;
+    let player = Player::new(info, start, config)?;
+    Ok((reader, player))
+}
+
+/// A source that was looked at.
+pub(crate) struct Opened {
+    pub(crate) reader: Reader,
+    pub(crate) info: Info,
+    pub(crate) start: TrackStart,
+}
+
+/// Looks at what a source holds, and nothing more.
+pub(crate) fn look(source: Box<dyn MediaSource>) -> Result<Opened, OpenError> {
     let watch = Watch::default();
     watch.ration(HEADER_BYTES_MAX);
     let (source, survey) = Watched::new(source, watch.clone()).map_err(OpenError::Io)?;
     let mut format = probe(source).map_err(|error| explain(error, &watch))?;
     let (track, start) = first_track(format.as_ref(), &survey)?;
     let info = Info::new(format.as_mut(), &track, &start.params, start.trim);
-    let player = Player::new(info, start, config)?;
-    Ok((Reader::new(format, &track, watch), player))
+    Ok(Opened { reader: Reader::new(format, &track, watch), info, start })
 }
 
 fn probe(source: Watched) -> Result<Box<dyn FormatReader>, OpenError> {
