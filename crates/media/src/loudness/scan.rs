@@ -125,7 +125,9 @@ mod tests {
             let scanner = scan(rate_hz, &[&sine(rate_hz, 20.0, -23.0, 1000.0)]);
             let measured = lufs(&scanner);
             assert!((measured + 23.0).abs() < 0.1, "{rate_hz} Hz: {measured}");
-            assert!(scanner.duration().abs_diff(Duration::from_secs(20)) < Duration::from_millis(1));
+            assert!(
+                scanner.duration().abs_diff(Duration::from_secs(20)) < Duration::from_millis(1)
+            );
         }
     }
 

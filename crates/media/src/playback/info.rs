@@ -7,9 +7,7 @@ use std::time::Duration;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::formats::{FormatReader, Track};
-use symphonia::core::meta::{
-    MetadataRevision, RawValue, StandardTag, StandardVisualKey, Visual,
-};
+use symphonia::core::meta::{MetadataRevision, RawValue, StandardTag, StandardVisualKey, Visual};
 
 use super::queue::Trim;
 use crate::loudness::Loudness;
@@ -55,7 +53,8 @@ pub struct Info {
     pub album: Option<String>,
     /// Which track of the album it is, from 1.
     pub track_number: Option<u32>,
-    /// How long it plays; none for streams and for files that do not say.
+    /// How long it plays; none for streams and for files that do not say. An estimate, from the
+    /// frames of some places, for MP3 without a header and for ADTS: to know it is to measure it.
     pub duration: Option<Duration>,
     /// The codec's short name, such as `mp3` or `opus`.
     pub codec: String,
@@ -83,7 +82,7 @@ impl Info {
             artist: None,
             album: None,
             track_number: None,
-            duration: duration(track, params, trim),
+            duration: duration(track, params, trim).or_else(|| whole_duration(format)),
             codec: codec(params),
             sample_rate_hz: params.sample_rate,
             channels: params
@@ -114,6 +113,10 @@ impl Info {
     pub fn take_cover(&self) -> Option<Cover> {
         // Nothing can panic while it is locked.
         self.cover.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn has_cover(&self) -> bool {
+        self.cover.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn take_tags(&mut self, revision: &MetadataRevision, loudness: &mut Tags) {
@@ -177,6 +180,12 @@ fn duration(track: &Track, params: &AudioCodecParameters, trim: Trim) -> Option<
     let whole = track.time_base?.calc_duration(track.duration?)?.as_secs_f64();
     let delay = params.sample_rate.map_or(0.0, |rate_hz| trim.delay as f64 / f64::from(rate_hz));
     seconds(whole - delay)
+}
+
+/// How long the container says that all of it is, as Matroska does.
+fn whole_duration(format: &dyn FormatReader) -> Option<Duration> {
+    let media = format.media_info();
+    seconds(media.time_base?.calc_duration(media.duration?)?.as_secs_f64())
 }
 
 fn seconds(seconds: f64) -> Option<Duration> {

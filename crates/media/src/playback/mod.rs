@@ -14,15 +14,17 @@
 //! byte (*pass-through*); everything else is decoded, mixed down to stereo, resampled to 48 kHz and
 //! encoded at the tick.
 //!
-//! Formats: MP3, FLAC, Vorbis, Opus, AAC-LC and PCM, bare or in Ogg, MP4, Matroska, WAV, AIFF, CAF
-//! and ADTS. Specifications: RFC 6716 (Opus), RFC 7845 (Ogg Opus), RFC 7587 (Opus over RTP).
+//! Formats: MP3, MP2, FLAC, Vorbis, Opus, AAC-LC in stereo, ALAC, PCM and ADPCM, bare or in Ogg, MP4,
+//! Matroska, WAV, AIFF, CAF and ADTS. Specifications: RFC 6716 (Opus), RFC 7845 (Ogg Opus), RFC 7587 (Opus over RTP).
 
 mod decode;
 mod downmix;
+mod elementary;
 mod encode;
 mod fifo;
 mod guard;
 mod info;
+mod mend;
 mod mp4;
 mod open;
 mod opus_head;

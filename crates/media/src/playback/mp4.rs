@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::mend::Patch;
 use super::queue::Trim;
 
 /// Atoms looked at on the top level; fragmented files have thousands behind the ones that matter.
@@ -19,6 +20,8 @@ const MOOV_BYTES_MAX: u64 = 32 << 20;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     edits: BTreeMap<u32, Edit>,
+    /// The name of the atom with the pictures, made one that is passed over.
+    pub(crate) pictures: Vec<Patch>,
     /// Where the last atom ends by its own word.
     pub(crate) end: u64,
 }
@@ -54,6 +57,9 @@ impl Survey {
                 let mut moov = Vec::new();
                 source.by_ref().take(size - atom.header_len as u64).read_to_end(&mut moov)?;
                 survey.edits = edits(&moov);
+                let body = at + atom.header_len as u64;
+                let name = covers_name(&moov).map(|name| body + name as u64);
+                survey.pictures.extend(name.map(|at| Patch { at, bytes: b"free".to_vec() }));
                 has_moov = true;
             }
             // Behind the samples is nothing more to learn, and to seek there may cost a request.
@@ -115,6 +121,29 @@ fn child<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     path.iter().try_fold(bytes, |bytes, kind| {
         children(bytes).find(|(found, _)| found == *kind).map(|(_, body)| body)
     })
+}
+
+/// Where the name of the covers' atom stands.
+fn covers_name(moov: &[u8]) -> Option<usize> {
+    let (udta, udta_at) = place(moov, *b"udta")?;
+    let (meta, meta_at) = place(udta, *b"meta")?;
+    // An atom with version and flags, but not so in files of QuickTime.
+    let flags = if meta.get(4..8) == Some(b"hdlr") { 0 } else { 4 };
+    let (ilst, ilst_at) = place(meta.get(flags..)?, *b"ilst")?;
+    let (_, covr_at) = place(ilst, *b"covr")?;
+    Some(udta_at + meta_at + flags + ilst_at + covr_at - 4)
+}
+
+/// The atom of this name, and where its body stands; only those with short headers.
+fn place(bytes: &[u8], kind: [u8; 4]) -> Option<(&[u8], usize)> {
+    let mut at = 0;
+    for (found, body) in children(bytes) {
+        if found == kind {
+            return (bytes.get(at + 4..at + 8) == Some(&kind)).then_some((body, at + 8));
+        }
+        at += 8 + body.len();
+    }
+    None
 }
 
 fn edits(moov: &[u8]) -> BTreeMap<u32, Edit> {
@@ -211,6 +240,21 @@ mod tests {
     fn a_film_with_cuts_is_left_uncut() {
         let moov = moov(&[0, 2, 500, 0, 1 << 16, 2_000, 9_999, 1 << 16]);
         assert_eq!(survey(&[atom(*b"ftyp", b"M4A "), moov]).trim(7, 44_100), None);
+    }
+
+    #[test]
+    fn the_covers_are_found_by_name() {
+        for flags in [&[0; 4][..], &[]] {
+            let covr = atom(*b"covr", &atom(*b"data", &[7; 50]));
+            let ilst = atom(*b"ilst", &[atom(*b"free", &[1; 9]), covr].concat());
+            let meta = atom(*b"meta", &[flags, &atom(*b"hdlr", &[0; 24]), &ilst].concat());
+            let moov = atom(*b"moov", &[dated(*b"mvhd", 1), atom(*b"udta", &meta)].concat());
+            let file = [atom(*b"ftyp", b"M4A "), moov];
+            let at =
+                file.concat().windows(4).position(|four| four == b"covr").expect("it is there");
+            let expected = Patch { at: at as u64, bytes: b"free".to_vec() };
+            assert_eq!(survey(&file).pictures, [expected]);
+        }
     }
 
     #[test]

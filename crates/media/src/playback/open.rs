@@ -1,8 +1,11 @@
 //! Finding out what a source holds.
 
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 
+use symphonia::core::audio::Channels as Layout;
 use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_OPUS};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
@@ -16,7 +19,7 @@ use super::info::Info;
 use super::mp4::Survey;
 use super::opus_head::OpusHead;
 use super::player::Player;
-use super::queue::TrackStart;
+use super::queue::{TrackStart, Trim};
 use super::reader::Reader;
 use super::source::{Watch, Watched};
 
@@ -109,15 +112,30 @@ pub(crate) struct Opened {
 pub(crate) fn look(source: Box<dyn MediaSource>) -> Result<Opened, OpenError> {
     let watch = Watch::default();
     watch.ration(HEADER_BYTES_MAX);
-    let (source, survey) = Watched::new(source, watch.clone()).map_err(OpenError::Io)?;
-    let mut format = probe(source).map_err(|error| explain(error, &watch))?;
-    let (track, start) = first_track(format.as_ref(), &survey)?;
-    let info = Info::new(format.as_mut(), &track, &start.params, start.trim);
+    let (source, findings) = Watched::new(source, watch.clone()).map_err(OpenError::Io)?;
+    let is_seekable = source.is_seekable();
+    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+    let mut format = probe(stream).map_err(|error| explain(error, &watch))?;
+    let (track, start) = first_track(format.as_ref(), &findings.mp4)?;
+    let mut info = Info::new(format.as_mut(), &track, &start.params, start.trim);
+    if start.params.codec == CODEC_ID_MP3 {
+        info.duration = findings.mp3_length.or(info.duration);
+    }
+    if info.has_cover() && is_seekable {
+        watch.hide_pictures();
+        format = probe_again(format).map_err(|error| explain(error, &watch))?;
+    }
     Ok(Opened { reader: Reader::new(format, &track, watch), info, start })
 }
 
-fn probe(source: Watched) -> Result<Box<dyn FormatReader>, OpenError> {
-    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+/// A demuxer keeps the tags that it reads: with the pictures hidden, it reads them without.
+fn probe_again(format: Box<dyn FormatReader>) -> Result<Box<dyn FormatReader>, OpenError> {
+    let mut stream = format.into_inner();
+    stream.seek(SeekFrom::Start(0)).map_err(OpenError::Io)?;
+    probe(stream)
+}
+
+fn probe(stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, OpenError> {
     let probe = symphonia::default::get_probe();
     guarded(|| {
         probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
@@ -154,10 +172,33 @@ pub(crate) fn first_track(
     let Some(CodecParameters::Audio(params)) = &track.codec_params else {
         return Err(OpenError::NoAudioTrack);
     };
+    let mut params = params.clone();
     let rate_hz = params.sample_rate.unwrap_or(RATE_HZ);
     let mut trim = survey.trim(track.id, rate_hz).unwrap_or_default();
+    if format.format_info().short_name == "caf" {
+        trim = caf_trim(track);
+        if params.codec == CODEC_ID_OPUS {
+            give_head(&mut params, trim);
+        }
+    }
     if let Some(head) = params.extra_data.as_deref().and_then(OpusHead::parse) {
         trim.delay = u64::from(head.pre_skip);
     }
-    Ok((track.clone(), TrackStart { params: params.clone(), trim }))
+    Ok((track.clone(), TrackStart { params, trim }))
+}
+
+/// What the packet table of a CAF file says, which symphonia reads and does not heed.
+fn caf_trim(track: &Track) -> Trim {
+    let delay = track.delay.map_or(0, u64::from);
+    Trim { delay, length: track.num_frames.filter(|frames| *frames > 0) }
+}
+
+/// CAF has no place for the header of Opus; what it would say follows from the rest.
+fn give_head(params: &mut AudioCodecParameters, trim: Trim) {
+    let has_head = params.extra_data.as_deref().and_then(OpusHead::parse).is_some();
+    let channels = params.channels.as_ref().map_or(0, Layout::count);
+    if let (false, Ok(channels @ 1..=2)) = (has_head, u8::try_from(channels)) {
+        let pre_skip = u16::try_from(trim.delay).unwrap_or(u16::MAX);
+        params.extra_data = Some(OpusHead::plain(channels, pre_skip).into());
+    }
 }

@@ -63,6 +63,16 @@ impl OpusHead {
         })
     }
 
+    /// The header of mono or stereo, as it stands in Ogg.
+    pub(crate) fn plain(channels: u8, pre_skip: u16) -> Vec<u8> {
+        let mut head = b"OpusHead\x01".to_vec();
+        head.push(channels);
+        head.extend(pre_skip.to_le_bytes());
+        head.extend(48_000_u32.to_le_bytes());
+        head.extend([0; 3]);
+        head
+    }
+
     /// Whether the packets may be heard as they are: one stream, and no gain to apply.
     pub(crate) fn is_playable_as_is(&self) -> bool {
         self.mapping == Mapping::Plain && self.gain_q8 == 0
@@ -103,6 +113,13 @@ mod tests {
         assert_eq!((parsed.pre_skip, parsed.gain_q8), (312, -256));
         assert!(!parsed.is_playable_as_is());
         assert_eq!(OpusHead::parse(&mp4), Some(parsed));
+    }
+
+    #[test]
+    fn a_header_can_be_made_up() {
+        let parsed = OpusHead::parse(&OpusHead::plain(1, 312)).expect("a header");
+        assert_eq!((parsed.channels, parsed.pre_skip, parsed.gain_q8), (1, 312, 0));
+        assert!(parsed.is_playable_as_is());
     }
 
     #[test]

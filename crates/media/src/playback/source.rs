@@ -6,9 +6,12 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use symphonia::core::io::MediaSource;
 
+use super::elementary;
+use super::mend::{self, Patch};
 use super::mp4::Survey;
 
 /// An ID3 tag up to this size is read for its title; a larger one holds pictures above all, and
@@ -27,6 +30,8 @@ struct Seen {
     ration: u64,
     exhausted: bool,
     error: Option<io::Error>,
+    length_was_asked: bool,
+    pictures_are_hidden: bool,
 }
 
 /// The watcher's end: outlives the demuxer's.
@@ -54,20 +59,45 @@ impl Watch {
         self.seen().error.take()
     }
 
+    /// From now on the source looks as if it had no pictures in it.
+    pub(crate) fn hide_pictures(&self) {
+        let mut seen = self.seen();
+        seen.pictures_are_hidden = true;
+        seen.length_was_asked = false;
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         // A demuxer that panicked while it read left plain numbers behind, which still hold.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What was found out before the demuxer begins.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// About MP4 files.
+    pub(crate) mp4: Survey,
+    /// How long an MP3 without a header plays, about.
+    pub(crate) mp3_length: Option<Duration>,
+}
+
 /// The demuxer's end.
 pub(crate) struct Watched {
     inner: Box<dyn MediaSource>,
     watch: Watch,
-    /// Where the demuxer's first byte is, behind a tag that was passed over.
+    /// Behind a tag that was passed over.
     start: u64,
     /// Where an MP4 file ends by its own word.
     claimed_end: u64,
+    /// Where the source stands, if it can seek.
+    at: u64,
+    patches: Vec<Patch>,
+    /// More of them, once pictures are hidden.
+    pictures: Vec<Patch>,
+    /// Where a tag at the front ends; it is passed over once pictures are hidden.
+    tag_end: u64,
+    /// Whether the demuxer must not know how long the source is; the probe may.
+    hides_length: bool,
     /// Bytes that were looked at and are still to be read by the demuxer.
     peeked: Vec<u8>,
     peeked_at: usize,
@@ -76,24 +106,45 @@ pub(crate) struct Watched {
 impl Watched {
     /// Wraps a source, passes over a large tag at its front, and looks at what the demuxer does
     /// not.
-    pub(crate) fn new(inner: Box<dyn MediaSource>, watch: Watch) -> io::Result<(Self, Survey)> {
-        let mut watched =
-            Self { inner, watch, start: 0, claimed_end: 0, peeked: Vec::new(), peeked_at: 0 };
+    pub(crate) fn new(inner: Box<dyn MediaSource>, watch: Watch) -> io::Result<(Self, Findings)> {
+        let mut watched = Self {
+            inner,
+            watch,
+            start: 0,
+            claimed_end: 0,
+            at: 0,
+            patches: Vec::new(),
+            pictures: Vec::new(),
+            tag_end: 0,
+            hides_length: false,
+            peeked: Vec::new(),
+            peeked_at: 0,
+        };
         watched.pass_large_tag()?;
-        let mut survey = Survey::default();
+        let mut findings = Findings::default();
         if watched.inner.is_seekable() {
-            survey = Survey::of(&mut watched.inner, watched.start)?;
-            watched.claimed_end = survey.end;
-            watched.inner.seek(SeekFrom::Start(watched.start))?;
+            let Self { inner, start, tag_end, .. } = &mut watched;
+            findings.mp4 = Survey::of(inner, *start)?;
+            findings.mp3_length = elementary::estimate(inner, *start)?;
+            let patches = mend::wave(inner, *start)?;
+            let mut pictures = std::mem::take(&mut findings.mp4.pictures);
+            pictures.extend(mend::flac_pictures(inner, (*start).max(*tag_end))?);
+            watched.claimed_end = findings.mp4.end;
+            watched.hides_length = findings.mp3_length.is_some();
+            watched.patches = patches;
+            watched.pictures = pictures;
+            watched.at = watched.inner.seek(SeekFrom::Start(watched.start))?;
         }
-        Ok((watched, survey))
+        Ok((watched, findings))
     }
 
     fn pass_large_tag(&mut self) -> io::Result<()> {
         let mut header = Vec::with_capacity(ID3_HEADER_LEN);
         self.inner.by_ref().take(ID3_HEADER_LEN as u64).read_to_end(&mut header)?;
         self.watch.seen().bytes += header.len() as u64;
-        let tag = id3_len(&header).filter(|len| *len > ID3_BYTES_MAX);
+        let tag = id3_len(&header);
+        self.tag_end = tag.unwrap_or(0);
+        let tag = tag.filter(|len| *len > ID3_BYTES_MAX);
         match tag {
             Some(len) if self.inner.is_seekable() => {
                 self.start = len;
@@ -109,6 +160,19 @@ impl Watched {
         Ok(())
     }
 
+    /// Where the demuxer's first byte is.
+    fn first(&self) -> u64 {
+        let hides = self.inner.is_seekable() && self.watch.seen().pictures_are_hidden;
+        if hides { self.start.max(self.tag_end) } else { self.start }
+    }
+
+    fn show(&self, piece: &mut [u8]) {
+        let hidden = self.watch.seen().pictures_are_hidden.then_some(&self.pictures);
+        for patch in self.patches.iter().chain(hidden.into_iter().flatten()) {
+            patch.apply(self.at, piece);
+        }
+    }
+
     fn note(&self, error: io::Error) -> io::Error {
         // A call that was interrupted is repeated by whoever made it, and to be sent outside of a
         // file is the file's fault.
@@ -122,7 +186,7 @@ impl Watched {
 }
 
 /// How long the `ID3v2` tag is that these bytes begin, header and footer included.
-fn id3_len(header: &[u8]) -> Option<u64> {
+pub(crate) fn id3_len(header: &[u8]) -> Option<u64> {
     let &[b'I', b'D', b'3', _, _, flags, a, b, c, d] = header else { return None };
     if [a, b, c, d].iter().any(|byte| *byte > 0x7f) {
         return None;
@@ -146,6 +210,8 @@ impl Read for Watched {
         }
         let wanted = buf.len().min(usize::try_from(ration).unwrap_or(usize::MAX));
         let len = self.inner.read(&mut buf[..wanted]).map_err(|error| self.note(error))?;
+        self.show(&mut buf[..len]);
+        self.at += len as u64;
         let mut seen = self.watch.seen();
         seen.bytes += len as u64;
         seen.ration = seen.ration.saturating_sub(len as u64);
@@ -156,11 +222,12 @@ impl Read for Watched {
 impl Seek for Watched {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let to = match to {
-            SeekFrom::Start(at) => SeekFrom::Start(at.saturating_add(self.start)),
+            SeekFrom::Start(at) => SeekFrom::Start(at.saturating_add(self.first())),
             SeekFrom::End(_) | SeekFrom::Current(_) => to,
         };
         let at = self.inner.seek(to).map_err(|error| self.note(error))?;
-        let at = at.checked_sub(self.start).ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = at;
+        let at = at.checked_sub(self.first()).ok_or(io::ErrorKind::InvalidInput)?;
         // This is how symphonia asks for the length of an MP4 file before it reads it.
         Ok(if to == SeekFrom::End(0) { at.max(self.claimed_end) } else { at })
     }
@@ -172,6 +239,10 @@ impl MediaSource for Watched {
     }
 
     fn byte_len(&self) -> Option<u64> {
-        self.inner.byte_len().map(|len| len.saturating_sub(self.start))
+        // The probe asks first, to look for tags at the end.
+        if std::mem::replace(&mut self.watch.seen().length_was_asked, true) && self.hides_length {
+            return None;
+        }
+        self.inner.byte_len().map(|len| len.saturating_sub(self.first()))
     }
 }
