@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use phonograph_media::playback::{OpenError, ReadError};
+use phonograph_media::playback::{EncodingError, OpenError, ReadError};
 
 use super::{
     library::LibraryError,
@@ -45,6 +45,9 @@ pub(crate) enum PlayError {
         /// Why.
         source: ReadError,
     },
+    /// The settings ask for what the encoder cannot do; the operator may change them.
+    #[error("the sound cannot be encoded as the settings ask for")]
+    Encoding(#[from] EncodingError),
     /// The work was given up because the bot ends, or it failed in itself.
     #[error("the work was not finished")]
     Unfinished(#[source] tokio::task::JoinError),
@@ -70,7 +73,7 @@ impl PlayError {
             Self::LinkBroke { title, source } => of_link(source, Some(title)),
             Self::Media { title, is_endless, source } => of_media(source, title, *is_endless),
             Self::BrokeOff { title, .. } => Trouble::BrokeOff(title.clone()),
-            Self::Unfinished(_) => Trouble::Internal,
+            Self::Encoding(_) | Self::Unfinished(_) => Trouble::Internal,
         };
         Reply::Failed(trouble, reference)
     }
@@ -113,6 +116,6 @@ fn of_media(error: &OpenError, title: &Title, is_endless: bool) -> Trouble {
         }
         OpenError::Io(_) => Trouble::Unreadable(title),
         // The enum belongs to the library and is open.
-        OpenError::Encoder(_) | _ => Trouble::Internal,
+        _ => Trouble::Internal,
     }
 }

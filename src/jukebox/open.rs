@@ -1,6 +1,6 @@
 //! From a source to the two halves that play it.
 
-use phonograph_media::playback::{self, Player, ReadError, Reader};
+use phonograph_media::playback::{self, Deck, Mixer, ReadError, Reader};
 
 use super::{error::PlayError, link::Watch, resolve::Source};
 use crate::command::Title;
@@ -12,8 +12,10 @@ pub(crate) struct Opened {
     pub(crate) title: Title,
     /// The half that blocks.
     pub(crate) reader: Reader,
-    /// The half that makes frames.
-    pub(crate) player: Player,
+    /// The half that decodes.
+    pub(crate) deck: Deck,
+    /// What makes frames of it.
+    pub(crate) mixer: Mixer,
     /// Tells why the reader fails.
     pub(crate) follow: Follow,
 }
@@ -35,13 +37,14 @@ impl Source {
     /// [`PlayError`] knows what to tell the person who asked.
     pub(crate) fn open(self, config: &playback::Config) -> Result<Opened, PlayError> {
         let Self { title, media, watch, is_endless } = self;
-        match playback::open(media, config) {
-            Ok((reader, player)) => {
+        let mixer = Mixer::new(config)?;
+        match playback::open(media) {
+            Ok((reader, deck)) => {
                 watch.is_music();
-                let info = player.info();
+                let info = deck.info();
                 let shown = named(&title, info.artist.as_deref(), info.title.as_deref());
                 let follow = Follow { title: shown.clone(), watch };
-                Ok(Opened { title: shown, reader, player, follow })
+                Ok(Opened { title: shown, reader, deck, mixer, follow })
             }
             Err(source) => {
                 if let Some(source) = watch.failure() {
@@ -126,7 +129,7 @@ mod tests {
         let file = contents_last(&fs::read(assets().join("tones.m4a")).unwrap());
         let server = Server::start(move |request| parts(request, &file)).await;
         let opened = follow(&server, "/tones.m4a").await.unwrap();
-        assert_eq!(opened.player.info().codec, "aac");
+        assert_eq!(opened.deck.info().codec, "aac");
         assert!(server.requests().len() > 1);
     }
 

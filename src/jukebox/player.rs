@@ -1,7 +1,9 @@
 //! Plays one opened source into a call: reads ahead on blocking threads, decodes at the tick.
 
 use phonograph_call::{AudioSource, Pulled, livekit::Level};
-use phonograph_media::playback::{self, Batch, Player, ReadError, Reader};
+use phonograph_media::playback::{
+    self, Batch, Begin, Deck, Mixer, MixerEvent, ReadError, Reader, TrackId,
+};
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{debug, warn};
 
@@ -14,12 +16,17 @@ use super::{
 /// tile, and music that passes through is never decoded.
 const LEVEL: Level = Level::Below(20);
 
+/// The only deck there is.
+const DECK: TrackId = TrackId(0);
+
 /// How a source ended; told once.
 pub(crate) type Ended = oneshot::Receiver<Result<(), PlayError>>;
 
 /// A source that plays.
 pub(crate) struct Playback {
-    player: Player,
+    mixer: Mixer,
+    /// Whether the deck has come to its end.
+    is_over: bool,
     reading: Reading,
     follow: Follow,
     /// Why the reader failed, to be told when all that was read has been played.
@@ -43,11 +50,13 @@ impl Playback {
     /// What was read when the source was opened is not played yet, so the first frames come as soon
     /// as the reader has been called.
     pub(crate) fn new(opened: Opened, blocking: Handle) -> (Self, Ended) {
-        let Opened { reader, player, follow, .. } = opened;
+        let Opened { reader, deck, mut mixer, follow, .. } = opened;
+        mixer.play(DECK, deck, Begin::default());
         let (sender, ended) = oneshot::channel();
         let reading = Reading::Resting(Box::new(reader));
         let mut this = Self {
-            player,
+            mixer,
+            is_over: false,
             reading,
             follow,
             failure: None,
@@ -64,19 +73,21 @@ impl Playback {
         if let Reading::Working(receiver) = &mut self.reading {
             match receiver.try_recv() {
                 Ok((reader, Ok(batch))) => {
-                    self.player.feed(batch);
+                    if let Some(deck) = self.mixer.deck_mut(DECK) {
+                        deck.feed(batch);
+                    }
                     self.reading = Reading::Resting(reader);
                 }
                 Ok((_, Err(error))) => self.fail(error),
                 Err(oneshot::error::TryRecvError::Empty) => {}
                 // The runtime ends.
                 Err(oneshot::error::TryRecvError::Closed) => {
-                    self.player.end();
+                    self.end_deck();
                     self.reading = Reading::Over;
                 }
             }
         }
-        if !self.player.wants_packets() {
+        if !self.mixer.deck(DECK).is_some_and(Deck::wants_packets) {
             return;
         }
         match std::mem::replace(&mut self.reading, Reading::Over) {
@@ -95,15 +106,27 @@ impl Playback {
 
     fn fail(&mut self, error: ReadError) {
         self.failure = Some(self.follow.explain(error));
-        self.player.end();
+        self.end_deck();
         self.reading = Reading::Over;
     }
 
-    fn end(&mut self) {
-        let faults = self.player.faults();
-        if faults.packets_skipped > 0 || faults.gave_up.is_some() {
-            warn!(skipped = faults.packets_skipped, gave_up = ?faults.gave_up, "parts were left out");
+    fn end_deck(&mut self) {
+        if let Some(deck) = self.mixer.deck_mut(DECK) {
+            deck.end();
         }
+    }
+
+    fn follow_events(&mut self) {
+        while let Some(event) = self.mixer.poll_event() {
+            let MixerEvent::Ended { faults, .. } = event else { continue };
+            self.is_over = true;
+            if faults.packets_skipped > 0 || faults.gave_up.is_some() {
+                warn!(skipped = faults.packets_skipped, gave_up = ?faults.gave_up, "parts were left out");
+            }
+        }
+    }
+
+    fn end(&mut self) {
         let result = self.failure.take().map_or(Ok(()), Err);
         if let Some(ended) = self.ended.take() {
             drop(ended.send(result));
@@ -114,28 +137,30 @@ impl Playback {
 impl AudioSource for Playback {
     fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
         self.read_ahead();
-        match self.player.pull(out) {
+        let pulled = self.mixer.pull(out);
+        self.follow_events();
+        match pulled {
             playback::Pulled::Frame => {
                 self.begun = true;
                 Pulled::Frame(LEVEL)
             }
-            // Receivers would make something up for what does not come.
-            playback::Pulled::Starved if self.begun => {
-                out.extend_from_slice(&playback::SILENCE);
-                Pulled::Frame(Level::Silent)
-            }
-            playback::Pulled::Starved => Pulled::Starved,
-            playback::Pulled::Ended => {
+            playback::Pulled::Silent if self.is_over => {
                 self.end();
                 Pulled::Ended
             }
+            // Receivers would make something up for what does not come.
+            playback::Pulled::Silent if self.begun => {
+                out.extend_from_slice(&playback::SILENCE);
+                Pulled::Frame(Level::Silent)
+            }
+            playback::Pulled::Silent => Pulled::Starved,
         }
     }
 }
 
 impl Drop for Playback {
     fn drop(&mut self) {
-        debug!(position = ?self.player.position(), "a source is dropped");
+        debug!(position = ?self.mixer.position(), "a source is dropped");
         // Closing a file or a connection may take a while, and we are on a media worker.
         if let Reading::Resting(reader) = std::mem::replace(&mut self.reading, Reading::Over) {
             self.blocking.spawn_blocking(move || drop(reader));

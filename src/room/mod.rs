@@ -177,8 +177,11 @@ impl Room {
         self.typing_at = Some(Instant::now() + TYPING_AFTER);
         let resolver = self.shared.resolver.clone();
         let audio = &self.shared.config.audio;
-        let config =
-            playback::Config { bitrate_bps: audio.bitrate_bps, complexity: audio.complexity as u8 };
+        let config = playback::Config {
+            bitrate_bps: audio.bitrate_bps,
+            complexity: audio.complexity as u8,
+            ..playback::Config::default()
+        };
         self.preparing.spawn(async move {
             let opened = open(&resolver, &wanted, config).await;
             Prepared { asked, opened }

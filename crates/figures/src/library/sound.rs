@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 use opus::{Application, Bitrate, Channels, Encoder};
 use phonograph_call::{AudioSource, Pulled, livekit::Level};
-use phonograph_media::playback::{self, Config, Player, Reader};
+use phonograph_media::playback::{self, Begin, Config, Mixer, Reader, TrackId};
 use serde::{Deserialize, Serialize};
 
 /// Samples of both channels in a frame.
@@ -49,7 +49,7 @@ struct Encoded {
 impl Encoded {
     fn new() -> Result<Self> {
         let mut encoder = Encoder::new(48_000, Channels::Stereo, Application::Audio)?;
-        let Config { bitrate_bps, complexity } = Config::default();
+        let Config { bitrate_bps, complexity, .. } = Config::default();
         encoder.set_bitrate(Bitrate::Bits(bitrate_bps.cast_signed()))?;
         encoder.set_complexity(i32::from(complexity))?;
         encoder.set_vbr(true)?;
@@ -84,19 +84,26 @@ fn chord() -> Arc<[f32]> {
 /// A file that is played again and again.
 struct Passed {
     reader: Reader,
-    player: Player,
+    mixer: Mixer,
 }
+
+/// The only deck there is.
+const DECK: TrackId = TrackId(0);
 
 impl Passed {
     fn open() -> Result<Self> {
-        let (reader, player) = playback::open(Box::new(File::open(file())?), &Config::default())?;
-        Ok(Self { reader, player })
+        let (reader, deck) = playback::open(Box::new(File::open(file())?))?;
+        let mut mixer = Mixer::new(&Config::default())?;
+        mixer.play(DECK, deck, Begin::default());
+        Ok(Self { reader, mixer })
     }
 
     fn read_ahead(&mut self) -> Result<()> {
         // The file is in the system's memory: no reading from it blocks.
-        while self.player.wants_packets() {
-            self.player.feed(self.reader.read_ahead()?);
+        while let Some(deck) = self.mixer.deck_mut(DECK)
+            && deck.wants_packets()
+        {
+            deck.feed(self.reader.read_ahead()?);
         }
         Ok(())
     }
@@ -107,10 +114,9 @@ impl AudioSource for Passed {
         if self.read_ahead().is_err() {
             return Pulled::Ended;
         }
-        match self.player.pull(out) {
+        match self.mixer.pull(out) {
             playback::Pulled::Frame => Pulled::Frame(LEVEL),
-            playback::Pulled::Starved => Pulled::Starved,
-            playback::Pulled::Ended => match Self::open() {
+            playback::Pulled::Silent => match Self::open() {
                 Ok(again) => {
                     *self = again;
                     Pulled::Starved

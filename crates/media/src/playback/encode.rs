@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use opus::{Application, Bitrate, Channels};
+use thiserror::Error;
 
 /// The rate of everything that leaves this crate, in samples per channel and second.
 pub(crate) const RATE_HZ: u32 = 48_000;
@@ -25,12 +26,23 @@ pub struct Config {
     pub bitrate_bps: u32,
     /// How much work the encoder puts into a frame, 0 to 10.
     pub complexity: u8,
+    /// Whether frames carry a coarse copy of the one before them (in-band FEC, RFC 6716 §2.1.7).
+    /// Only frames below about 40 kbit/s have room for it: libopus gives it to speech modes alone.
+    pub fec: bool,
 }
+
+/// The settings ask for what the Opus encoder cannot do.
+#[derive(Debug, Error)]
+#[error("the Opus encoder refused its settings")]
+pub struct EncodingError(#[from] opus::Error);
+
+/// The loss that FEC prepares for, in percent: what a bad wireless network has.
+const LOSS_PERCENT: i32 = 10;
 
 impl Default for Config {
     /// 128 kbit/s at full complexity: what people call transparent for stereo music.
     fn default() -> Self {
-        Self { bitrate_bps: 128_000, complexity: 10 }
+        Self { bitrate_bps: 128_000, complexity: 10, fec: false }
     }
 }
 
@@ -43,16 +55,31 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(config: &Config) -> Result<Self, opus::Error> {
+    pub(crate) fn new(config: &Config) -> Result<Self, EncodingError> {
         let mut inner = opus::Encoder::new(RATE_HZ, Channels::Stereo, Application::Audio)?;
-        let bitrate_bps = config.bitrate_bps.clamp(6_000, 510_000);
-        inner.set_bitrate(Bitrate::Bits(bitrate_bps.cast_signed()))?;
-        inner.set_complexity(i32::from(config.complexity))?;
         inner.set_vbr(true)?;
         // Quiet passages are music too: they must not be replaced by comfort noise.
         inner.set_dtx(false)?;
         let lookahead = usize::try_from(inner.get_lookahead()?).unwrap_or(0);
-        Ok(Self { inner, lookahead, buffer: Box::new([0; PACKET_BYTES_MAX]) })
+        let mut encoder = Self { inner, lookahead, buffer: Box::new([0; PACKET_BYTES_MAX]) };
+        encoder.configure(config)?;
+        Ok(encoder)
+    }
+
+    /// Encodes what comes in another way.
+    pub(crate) fn configure(&mut self, config: &Config) -> Result<(), EncodingError> {
+        // The one setting that can be refused comes first, so that a refusal changes nothing.
+        self.inner.set_complexity(i32::from(config.complexity))?;
+        let bitrate_bps = config.bitrate_bps.clamp(6_000, 510_000);
+        self.inner.set_bitrate(Bitrate::Bits(bitrate_bps.cast_signed()))?;
+        self.inner.set_inband_fec(config.fec)?;
+        self.inner.set_packet_loss_perc(if config.fec { LOSS_PERCENT } else { 0 })?;
+        Ok(())
+    }
+
+    /// Forgets what was encoded; the settings stay.
+    pub(crate) fn reset(&mut self) -> Result<(), opus::Error> {
+        self.inner.reset_state()
     }
 
     /// Samples per channel by which the decoded sound lags behind the encoder's input.

@@ -31,6 +31,17 @@ impl Fifo {
         &self.samples[self.head..end]
     }
 
+    /// Likewise, to be changed in place.
+    pub(crate) fn front_mut(&mut self, frames: usize) -> &mut [f32] {
+        let end = self.samples.len().min(self.head + 2 * frames);
+        &mut self.samples[self.head..end]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.samples.clear();
+        self.head = 0;
+    }
+
     pub(crate) fn drop_front(&mut self, frames: usize) {
         self.head = self.samples.len().min(self.head + 2 * frames);
     }

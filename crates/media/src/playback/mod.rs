@@ -17,6 +17,8 @@
 //! Formats: MP3, MP2, FLAC, Vorbis, Opus, AAC-LC in stereo, ALAC, PCM and ADPCM, bare or in Ogg, MP4,
 //! Matroska, WAV, AIFF, CAF and ADTS. Specifications: RFC 6716 (Opus), RFC 7845 (Ogg Opus), RFC 7587 (Opus over RTP).
 
+mod control;
+mod deck;
 mod decode;
 mod downmix;
 mod elementary;
@@ -24,23 +26,27 @@ mod encode;
 mod fifo;
 mod guard;
 mod info;
+mod landing;
+mod limiter;
 mod mend;
+mod mixer;
 mod mp4;
 mod open;
 mod opus_head;
 mod pcm;
-mod player;
 mod queue;
+mod ramp;
 mod reader;
 mod resample;
 mod source;
-mod transcode;
 
+pub use control::{Begin, FADE, Join, MixerEvent, Pulled, TrackId, Volume};
+pub use deck::{Deck, Faults};
 pub use decode::DecodeError;
-pub use encode::{Config, FRAME_SAMPLES, FRAME_TIME, SILENCE};
+pub use encode::{Config, EncodingError, FRAME_SAMPLES, FRAME_TIME, SILENCE};
 pub use info::{Cover, Info};
+pub use mixer::{Ducking, Mixer};
 pub use open::{OpenError, open};
 pub use pcm::{Block, Pcm, PcmError};
-pub use player::{Faults, Player, Pulled};
-pub use reader::{Batch, ReadError, Reader};
+pub use reader::{Batch, ReadError, Reader, SeekError};
 pub use symphonia::core::io::{MediaSource, ReadOnlySource};

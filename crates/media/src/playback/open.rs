@@ -13,12 +13,12 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptio
 use symphonia::core::meta::MetadataOptions;
 use thiserror::Error;
 
-use super::encode::{Config, RATE_HZ};
+use super::deck::Deck;
+use super::encode::RATE_HZ;
 use super::guard::guarded;
 use super::info::Info;
 use super::mp4::Survey;
 use super::opus_head::OpusHead;
-use super::player::Player;
 use super::queue::{TrackStart, Trim};
 use super::reader::Reader;
 use super::source::{Watch, Watched};
@@ -64,9 +64,6 @@ pub enum OpenError {
     /// The source itself failed; trying again may work.
     #[error("the source could not be read")]
     Io(#[source] io::Error),
-    /// The settings ask for what the Opus encoder cannot do.
-    #[error("the Opus encoder refused its settings")]
-    Encoder(#[source] opus::Error),
 }
 
 impl OpenError {
@@ -95,10 +92,10 @@ impl OpenError {
 /// # Errors
 ///
 /// Says what the source is instead of playable audio, or why its bytes could not be had.
-pub fn open(source: Box<dyn MediaSource>, config: &Config) -> Result<(Reader, Player), OpenError> {
+pub fn open(source: Box<dyn MediaSource>) -> Result<(Reader, Deck), OpenError> {
     let Opened { reader, info, start } = look(source)?;
-    let player = Player::new(info, start, config)?;
-    Ok((reader, player))
+    let deck = Deck::new(info, start)?;
+    Ok((reader, deck))
 }
 
 /// A source that was looked at.
@@ -125,7 +122,8 @@ pub(crate) fn look(source: Box<dyn MediaSource>) -> Result<Opened, OpenError> {
         watch.hide_pictures();
         format = probe_again(format).map_err(|error| explain(error, &watch))?;
     }
-    Ok(Opened { reader: Reader::new(format, &track, watch), info, start })
+    let reader = Reader::new(format, (&track, start.clone()), is_seekable, watch);
+    Ok(Opened { reader, info, start })
 }
 
 /// A demuxer keeps the tags that it reads: with the pictures hidden, it reads them without.

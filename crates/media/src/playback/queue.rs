@@ -6,12 +6,28 @@ use std::time::Duration;
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::packet::Packet;
+use symphonia::core::units::TimeBase;
+
+use super::decode::Decoder;
 
 /// What a reader hands on, in the order of the stream.
 pub(crate) enum Piece {
     /// The packets from here on belong to this track.
     Track(Box<TrackStart>),
     Packet(TimedPacket),
+}
+
+/// Another place in the stream: what was read before it counts no longer.
+pub(crate) struct Jump {
+    /// Knows nothing of what it decoded before.
+    pub(crate) decoder: Decoder,
+    pub(crate) start: TrackStart,
+    /// The time stamp of the first sample to be heard; the packets begin before it.
+    pub(crate) target: i64,
+    /// The unit of time stamps, in seconds.
+    pub(crate) time_base: TimeBase,
+    /// How far into the music that is.
+    pub(crate) position: Duration,
 }
 
 /// The beginning of a track.
@@ -86,6 +102,13 @@ impl Queue {
             self.bytes -= packet.packet.data.len();
         }
         Some(piece)
+    }
+
+    /// Puts a packet back that was taken.
+    pub(crate) fn unpop(&mut self, packet: TimedPacket) {
+        self.duration = self.duration.saturating_add(packet.duration);
+        self.bytes += packet.packet.data.len();
+        self.pieces.push_front(Piece::Packet(packet));
     }
 
     pub(crate) fn clear(&mut self) {

@@ -4,16 +4,19 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::{FormatReader, Track};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::errors::{Error as SymphoniaError, SeekErrorKind};
+use symphonia::core::formats::{FormatReader, SeekMode, SeekTo, Track};
 use symphonia::core::packet::Packet;
-use symphonia::core::units::TimeBase;
+use symphonia::core::units::{TimeBase, Timestamp};
 use thiserror::Error;
 
+use super::decode::Decoder;
+use super::encode::RATE_HZ;
 use super::guard::guarded;
 use super::mp4::Survey;
 use super::open::{OpenError, first_track};
-use super::queue::{Piece, Queue, TimedPacket};
+use super::queue::{Jump, Piece, Queue, TimedPacket, TrackStart};
 use super::source::Watch;
 
 /// How much sound a batch holds. Two of them are the five seconds that are read ahead at most.
@@ -31,6 +34,14 @@ const READ_BYTES_MAX: u64 = 64 << 20;
 /// Where a batch is handed over although it is not full, so that a job of the caller ends.
 const READ_BYTES_SOFT: u64 = 16 << 20;
 
+/// How much may be read to reach another place: 6 h of MP3 at 320 kbit/s, which have no index.
+const SEEK_BYTES_MAX: u64 = 1 << 30;
+/// How much earlier a decoder of Opus begins, so that it has settled (RFC 7845 §4.6).
+const OPUS_PREROLL: Duration = Duration::from_millis(80);
+/// Likewise for others: two frames of AAC or Vorbis overlap, and the bits of an MP3 frame may be in
+/// frames up to 511 bytes before it, two of them at 128 kbit/s.
+const PREROLL: Duration = Duration::from_millis(120);
+
 /// Reading ahead failed. What was read before is whole; the stream cannot go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -46,9 +57,24 @@ pub enum ReadError {
     Track(#[source] OpenError),
 }
 
-/// Compressed packets on their way from a [`Reader`] to its [`Player`](super::Player).
+/// Another place in a source was not reached.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SeekError {
+    /// The source is a stream, or does not say where in time its packets are. It plays on as if
+    /// nothing had been asked.
+    #[error("the source cannot be read from another place")]
+    Unseekable,
+    /// The source failed or is malformed on the way there; nothing can be read any more.
+    #[error("the place could not be read")]
+    Read(#[source] ReadError),
+}
+
+/// Compressed packets on their way from a [`Reader`] to its [`Deck`](super::Deck).
 #[derive(Default)]
 pub struct Batch {
+    /// Where the packets are, unless they follow those before.
+    pub(crate) jump: Option<Box<Jump>>,
     pub(crate) queue: Queue,
     pub(crate) ended: bool,
     pub(crate) truncated: bool,
@@ -83,6 +109,10 @@ pub struct Reader {
     format: Box<dyn FormatReader>,
     track_id: u32,
     time_base: Option<TimeBase>,
+    start: TrackStart,
+    /// The time stamp of the first sample that the decoder gives; known with the first packet.
+    first: Option<i64>,
+    is_seekable: bool,
     watch: Watch,
     is_first_batch: bool,
     /// Set once nothing more can be read.
@@ -101,11 +131,19 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(format: Box<dyn FormatReader>, track: &Track, watch: Watch) -> Self {
+    pub(crate) fn new(
+        format: Box<dyn FormatReader>,
+        (track, start): (&Track, TrackStart),
+        is_seekable: bool,
+        watch: Watch,
+    ) -> Self {
         Self {
             format,
             track_id: track.id,
             time_base: track.time_base,
+            start,
+            first: None,
+            is_seekable,
             watch,
             is_first_batch: true,
             ended: false,
@@ -122,8 +160,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// The stream cannot be read to its end. What came before is whole, so tell the player with
-    /// [`Player::end`](super::Player::end) and let it finish.
+    /// The stream cannot be read to its end. What came before is whole, so tell the deck with
+    /// [`Deck::end`](super::Deck::end) and let it finish.
     pub fn read_ahead(&mut self) -> Result<Batch, ReadError> {
         if let Some(error) = self.held.take() {
             return Err(error);
@@ -151,11 +189,87 @@ impl Reader {
         Ok(batch)
     }
 
+    /// Goes to another place of the music, to the sample, and reads the first packets there.
+    ///
+    /// Blocks while the source does. What the deck gets begins some packets earlier, since decoders
+    /// have to settle, and says what is not to be heard of it. Behind the end is nothing but the end.
+    /// MP3 files have no index, so all of it up to there is read.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot seek, or failed on the way.
+    pub fn seek(&mut self, to: Duration) -> Result<Batch, SeekError> {
+        let time_base = self.time_base.filter(|_| self.is_seekable).ok_or(SeekError::Unseekable)?;
+        self.watch.ration(SEEK_BYTES_MAX);
+        let first = self.first_time_stamp().map_err(|error| self.give_up(error))?;
+        let rate_hz = self.start.params.sample_rate.unwrap_or(RATE_HZ);
+        let delay = Duration::from_secs_f64(self.start.trim.delay as f64 / f64::from(rate_hz));
+        let target = first.saturating_add(ticks(to.saturating_add(delay), time_base));
+        let decoder = Decoder::new(&self.start.params)
+            .map_err(|error| self.give_up(ReadError::Track(error)))?;
+        let mut start = self.start.clone();
+        start.trim.length = start.trim.length.map(|length| {
+            let gone = to.as_secs_f64() * f64::from(rate_hz);
+            length.saturating_sub(gone.round() as u64)
+        });
+
+        self.ended = !self.land(target, time_base).map_err(|error| self.give_up(error))?;
+        self.held = None;
+        self.is_first_batch = true;
+        let mut batch = match self.read_ahead() {
+            Ok(batch) => batch,
+            Err(error) => return Err(self.give_up(error)),
+        };
+        batch.jump = Some(Box::new(Jump { decoder, start, target, time_base, position: to }));
+        Ok(batch)
+    }
+
+    /// Brings the demuxer to a packet from which a decoder is settled at that time stamp. False if that
+    /// is behind the end.
+    fn land(&mut self, target: i64, time_base: TimeBase) -> Result<bool, ReadError> {
+        let is_opus = self.start.params.codec == CODEC_ID_OPUS;
+        let before = ticks(if is_opus { OPUS_PREROLL } else { PREROLL }, time_base);
+        let track = self.format.tracks().iter().find(|track| track.id == self.track_id);
+        let earliest = track.map_or(0, |track| track.start_ts.get());
+        let ts = Timestamp::new(target.saturating_sub(before).max(earliest));
+        let to = SeekTo::Timestamp { ts, track_id: self.track_id };
+        match guarded(|| self.format.seek(SeekMode::Accurate, to)) {
+            Ok(_) => Ok(true),
+            Err(SymphoniaError::SeekError(SeekErrorKind::OutOfRange)) => Ok(false),
+            Err(SymphoniaError::IoError(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof && !self.watch.is_exhausted() =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Reads a packet if none was read yet; it is read again after the seek.
+    fn first_time_stamp(&mut self) -> Result<i64, ReadError> {
+        let mut batch = Batch::default();
+        while self.first.is_none() && !self.ended {
+            self.read_piece(&mut batch)?;
+        }
+        Ok(self.first.unwrap_or(0))
+    }
+
+    fn give_up(&mut self, error: ReadError) -> SeekError {
+        self.ended = true;
+        self.held = None;
+        SeekError::Read(error)
+    }
+
     fn read_piece(&mut self, batch: &mut Batch) -> Result<(), ReadError> {
         match guarded(|| self.format.next_packet()) {
             Ok(Some(packet)) if packet.track_id == self.track_id => {
                 if packet.data.len() > PACKET_BYTES_MAX {
                     return Err(ReadError::Malformed("a packet is larger than any real one"));
+                }
+                if self.first.is_none() {
+                    let is_opus = self.start.params.codec == CODEC_ID_OPUS;
+                    let trimmed = if is_opus { 0 } else { packet.trim_start.get() };
+                    self.first = Some(packet.pts.get().saturating_add_unsigned(trimmed));
                 }
                 let duration = self.duration(&packet);
                 batch.queue.push(Piece::Packet(TimedPacket { packet, duration }));
@@ -168,6 +282,8 @@ impl Reader {
                     .map_err(ReadError::Track)?;
                 self.track_id = track.id;
                 self.time_base = track.time_base;
+                self.start = start.clone();
+                self.first = None;
                 batch.queue.push(Piece::Track(Box::new(start)));
             }
             Err(error) => return self.end_with(error, batch),
@@ -177,24 +293,36 @@ impl Reader {
 
     /// The stream ends here; tells whether that is an error.
     fn end_with(&mut self, error: SymphoniaError, batch: &mut Batch) -> Result<(), ReadError> {
-        if let Some(error) = self.watch.take_error() {
-            return Err(ReadError::Io(error));
-        }
-        if self.watch.is_exhausted() {
-            return Err(ReadError::Malformed("no packet within 64 MiB"));
-        }
         match error {
-            SymphoniaError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.ended = true;
+            SymphoniaError::IoError(error)
+                if error.kind() == io::ErrorKind::UnexpectedEof && !self.watch.is_exhausted() =>
+            {
+                match self.watch.take_error() {
+                    Some(error) => return Err(ReadError::Io(error)),
+                    None => self.ended = true,
+                }
                 batch.truncated = true;
                 Ok(())
             }
-            SymphoniaError::IoError(error) => Err(ReadError::Io(error)),
+            error => Err(self.explain(error)),
+        }
+    }
+
+    /// What stood behind a demuxer's error.
+    fn explain(&self, error: SymphoniaError) -> ReadError {
+        if let Some(error) = self.watch.take_error() {
+            return ReadError::Io(error);
+        }
+        if self.watch.is_exhausted() {
+            return ReadError::Malformed("no packet within 64 MiB");
+        }
+        match error {
+            SymphoniaError::IoError(error) => ReadError::Io(error),
             SymphoniaError::DecodeError(what)
             | SymphoniaError::LimitError(what)
-            | SymphoniaError::Unsupported(what) => Err(ReadError::Malformed(what)),
-            // Nothing seeks here, and a reset is seen to before; the enum is symphonia's and open.
-            _ => Err(ReadError::Malformed("its parts do not belong together")),
+            | SymphoniaError::Unsupported(what) => ReadError::Malformed(what),
+            // The enum is symphonia's and open; a reset is seen to before.
+            _ => ReadError::Malformed("its parts do not belong together"),
         }
     }
 
@@ -203,4 +331,12 @@ impl Reader {
         time.and_then(|time| Duration::try_from_secs_f64(time.as_secs_f64()).ok())
             .unwrap_or_default()
     }
+}
+
+/// A time in units of a time base.
+fn ticks(time: Duration, time_base: TimeBase) -> i64 {
+    let numer = time.as_nanos().saturating_mul(u128::from(time_base.denom.get()));
+    let denom = u128::from(time_base.numer.get()) * 1_000_000_000;
+    // To the nearest, so that a time that was made from ticks leads back to them.
+    i64::try_from(numer.saturating_add(denom / 2) / denom).unwrap_or(i64::MAX)
 }

@@ -34,7 +34,7 @@ fn assert_whole(bytes: &[u8], codec: &str, seconds: u64, tolerance_db: f64) {
     let heard = played.heard();
     assert_tones(&heard, 0.5, tolerance_db);
     assert_tones(&heard, seconds as f64 - 1.2, tolerance_db);
-    assert_aligned(&heard);
+    assert_aligned(&heard, &played.info);
     assert_eq!(played.player.faults().packets_skipped, 0);
 }
 

@@ -1,10 +1,10 @@
 //! Any bytes are survived: no panic, no endless playing, no flood of memory.
 
-use phonograph_media::playback::{Player, Pulled, Reader};
+use phonograph_media::playback::Reader;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::listen::open_bytes;
+use crate::listen::{Player, Pulled, open_bytes};
 use crate::wav;
 
 const FLAC: &[u8] = include_bytes!("../../../../assets/trial/tones.flac");

@@ -5,7 +5,8 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use phonograph_media::playback::{
-    Config, Info, MediaSource, OpenError, Player, Pulled, Reader, open,
+    self, Batch, Begin, Config, Deck, Faults, Info, MediaSource, Mixer, MixerEvent, OpenError,
+    Reader, TrackId, open,
 };
 
 /// The tones of `assets/trial`.
@@ -25,7 +26,86 @@ pub(crate) struct Played {
 }
 
 pub(crate) fn open_bytes(bytes: impl Into<Vec<u8>>) -> Result<(Reader, Player), OpenError> {
-    open(Box::new(Cursor::new(bytes.into())), &Config::default())
+    open_source(Box::new(Cursor::new(bytes.into())))
+}
+
+pub(crate) fn open_source(source: Box<dyn MediaSource>) -> Result<(Reader, Player), OpenError> {
+    let (reader, deck) = open(source)?;
+    Ok((reader, Player::new(deck)))
+}
+
+/// What one pull of a player gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pulled {
+    Frame,
+    /// The reader has not kept up from the beginning on.
+    Starved,
+    Ended,
+}
+
+/// A mixer that plays one deck.
+#[derive(Debug)]
+pub(crate) struct Player {
+    mixer: Mixer,
+    over: Option<(Deck, Faults)>,
+}
+
+impl Player {
+    const ID: TrackId = TrackId(7);
+
+    fn new(deck: Deck) -> Self {
+        let mut mixer = Mixer::new(&Config::default()).expect("an encoder");
+        mixer.play(Self::ID, deck, Begin::default());
+        Self { mixer, over: None }
+    }
+
+    fn deck(&self) -> &Deck {
+        let over = self.over.as_ref().map(|(deck, _)| deck);
+        self.mixer.deck(Self::ID).or(over).expect("a deck that plays or has played")
+    }
+
+    pub(crate) fn info(&self) -> &Info {
+        self.deck().info()
+    }
+
+    pub(crate) fn position(&self) -> Duration {
+        self.deck().position()
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        self.over.as_ref().map_or_else(|| self.deck().faults(), |(_, faults)| faults)
+    }
+
+    pub(crate) fn wants_packets(&self) -> bool {
+        self.over.is_none() && self.deck().wants_packets()
+    }
+
+    pub(crate) fn feed(&mut self, batch: Batch) {
+        if let Some(deck) = self.mixer.deck_mut(Self::ID) {
+            deck.feed(batch);
+        }
+    }
+
+    pub(crate) fn end(&mut self) {
+        if let Some(deck) = self.mixer.deck_mut(Self::ID) {
+            deck.end();
+        }
+    }
+
+    pub(crate) fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
+        let pulled = self.mixer.pull(out);
+        while let Some(event) = self.mixer.poll_event() {
+            if let MixerEvent::Ended { finished, faults, .. } = event {
+                assert!(finished, "nobody has stopped it");
+                self.over = self.mixer.take_dead().map(|deck| (deck, faults));
+            }
+        }
+        match pulled {
+            playback::Pulled::Frame => Pulled::Frame,
+            playback::Pulled::Silent if self.over.is_some() => Pulled::Ended,
+            playback::Pulled::Silent => Pulled::Starved,
+        }
+    }
 }
 
 pub(crate) fn play(bytes: impl Into<Vec<u8>>) -> Played {
@@ -33,7 +113,7 @@ pub(crate) fn play(bytes: impl Into<Vec<u8>>) -> Played {
 }
 
 pub(crate) fn play_source(source: Box<dyn MediaSource>) -> Played {
-    let (reader, player) = open(source, &Config::default()).expect("a source that can be played");
+    let (reader, player) = open_source(source).expect("a source that can be played");
     play_on(reader, player)
 }
 
@@ -107,12 +187,13 @@ pub(crate) fn frequency(samples: &[f64], near: f64) -> f64 {
 }
 
 /// The tones as they are if the first sample of the file is the first that is heard, but for the
-/// 6.5 ms that an encoder of Opus takes.
-pub(crate) fn assert_aligned(heard: &[Vec<f64>; 2]) {
+/// 6.5 ms that an encoder of Opus takes and the 5 ms of the limiter before ours.
+pub(crate) fn assert_aligned(heard: &[Vec<f64>; 2], info: &Info) {
     const LOOKAHEAD: f64 = 312.0 / 48_000.0;
+    let limiter = if info.passes_through { 0.0 } else { 240.0 / 48_000.0 };
     for (side, hertz) in [(0, LEFT_HZ), (1, RIGHT_HZ)] {
         let [re, im] = tone(second(&heard[side], 1.0), hertz);
-        let expected = TAU * hertz * (1.0 - LOOKAHEAD);
+        let expected = TAU * hertz * (1.0 - LOOKAHEAD - limiter);
         let error = (re.atan2(im) - expected + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
         // A fifth of a radian is 3.5 samples of the lower tone.
         assert!(error.abs() < 0.2, "side {side}: the tone is shifted by {error:.2} rad");

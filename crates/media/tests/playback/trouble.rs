@@ -4,10 +4,10 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use phonograph_media::playback::{
-    Config, DecodeError, MediaSource, OpenError, Pulled, ReadError, ReadOnlySource, open,
+    Config, DecodeError, MediaSource, Mixer, OpenError, ReadError, ReadOnlySource,
 };
 
-use crate::listen::{assert_tones, open_bytes, play, play_on};
+use crate::listen::{Pulled, assert_tones, open_bytes, open_source, play, play_on};
 use crate::{ogg, wav};
 
 const FLAC: &[u8] = include_bytes!("../../../../assets/trial/tones.flac");
@@ -24,7 +24,7 @@ fn refusal(bytes: impl Into<Vec<u8>>) -> OpenError {
 fn nothing_is_called_empty() {
     assert!(matches!(refusal([]), OpenError::Empty));
     let nothing = ReadOnlySource::new(io::empty());
-    let refused = open(Box::new(nothing), &Config::default()).map(|_| ());
+    let refused = open_source(Box::new(nothing)).map(|_| ());
     assert!(matches!(refused, Err(OpenError::Empty)));
 }
 
@@ -105,21 +105,21 @@ fn a_large_tag_is_passed_over_unread() {
     bytes.resize(bytes.len() + size, 0xff);
     bytes.extend(&MP3[..200_000]);
     let source = Counting { inner: Cursor::new(bytes), read: 0, limit: 2 << 20 };
-    let (reader, player) = open(Box::new(source), &Config::default()).expect("an MP3");
+    let (reader, player) = open_source(Box::new(source)).expect("an MP3");
     assert_tones(&play_on(reader, player).heard(), 0.5, 0.3);
 }
 
 #[test]
 fn what_a_source_reports_is_handed_on() {
     let broken = || Broken { bytes: Cursor::new(FLAC.to_vec()), left: 0 };
-    match open(Box::new(ReadOnlySource::new(broken())), &Config::default()).map(|_| ()) {
+    match open_source(Box::new(ReadOnlySource::new(broken()))).map(|_| ()) {
         Err(OpenError::Io(error)) => assert_eq!(error.to_string(), "the line is cut"),
         other => panic!("{other:?}"),
     }
 
     let later = Broken { left: 400_000, ..broken() };
     let source = Box::new(ReadOnlySource::new(later));
-    let (mut reader, mut player) = open(source, &Config::default()).expect("a FLAC");
+    let (mut reader, mut player) = open_source(source).expect("a FLAC");
     let error = loop {
         match reader.read_ahead() {
             Ok(batch) => player.feed(batch),
@@ -159,8 +159,9 @@ fn rates_of_no_music_are_refused() {
 #[test]
 fn settings_that_opus_does_not_have_are_refused() {
     let config = Config { complexity: 11, ..Config::default() };
-    let refused = open(Box::new(Cursor::new(FLAC)), &config).map(|_| ());
-    assert!(matches!(refused, Err(OpenError::Encoder(_))), "{refused:?}");
+    assert!(Mixer::new(&config).is_err());
+    let mut mixer = Mixer::new(&Config::default()).expect("the usual settings");
+    assert!(mixer.set_encoding(&config).is_err());
 }
 
 #[test]
