@@ -9,14 +9,16 @@ mod library;
 mod link;
 mod open;
 mod player;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "wired in by the room"))]
+mod queue;
 mod resolve;
 #[cfg(test)]
 mod server;
 
 pub(crate) use error::PlayError;
-#[expect(
-    unused_imports,
-    reason = "the queue, the resolver and the store are written against them"
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "the resolver and the store are written against them")
 )]
 pub(crate) use item::{Item, Origin, Upload};
 pub(crate) use open::Opened;
