@@ -11,6 +11,7 @@ use crate::jukebox::Item;
 /// What one room allows, as its people have set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "each is the most of something")]
 pub(crate) struct Limits {
     /// The longest track; none allows any. What has no known length is always taken.
     pub(crate) length_max: Option<Duration>,

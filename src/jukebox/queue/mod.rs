@@ -5,13 +5,14 @@
 //! went ([`Queue::advance`], `note_*`) and plays [`Queue::current`].
 //!
 //! ```text
-//!             add                    advance: Ended, Skipped              every 100th
-//! (nothing) ------> waiting ------> current ----------------> history ------------> (forgotten)
-//!                   |  ^  ^ advance  |    | advance: Failed    |
-//!            remove |  |  +----------+    +------> (dropped)   |
-//!             clear v  | undo   stop, previous, loop all       |
-//!               (removed)                        ^-------------+
-//!                                                  previous, undo of a skip
+//!        add                       advance: Ended, Skipped
+//! (new) -----> waiting --advance-> current ---------------> history --the 101st--> (forgotten)
+//!              |   ^  ^             |    |                    |
+//!       remove |   |  +-------------+    +--advance: Failed   |
+//!              v   | undo   stop, previous,         |         |
+//!           (removed)       loop of all             v         |
+//!                  ^                            (dropped)     |
+//!                  +---- undo of a skip; previous: to current-+
 //! ```
 //!
 //! The *position* of a waiting entry counts from 1, in the order in which entries will play; an
@@ -139,9 +140,10 @@ impl Queue {
 
     /// The order in which what waits will play, as indices.
     fn order(&self) -> Vec<usize> {
-        match self.fair {
-            true => fair::order(&self.waiting, &self.served),
-            false => (0..self.waiting.len()).collect(),
+        if self.fair {
+            fair::order(&self.waiting, &self.served)
+        } else {
+            (0..self.waiting.len()).collect()
         }
     }
 

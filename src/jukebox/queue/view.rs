@@ -65,7 +65,7 @@ impl Queue {
             let row = Row { position, entry, starts_in };
             // The loop stays with whatever plays next.
             let length = if self.repeat == Loop::One { None } else { entry.remaining() };
-            starts_in = starts_in.zip(length).map(|(start, length)| start + length);
+            starts_in = starts_in.zip(length).and_then(|(start, length)| start.checked_add(length));
             row
         })
     }
