@@ -2,8 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+use phonograph_matrixrtc::UserId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use super::Title;
 use crate::config;
 
 /// Those who are heard. Others get no answer, so that nobody can probe for the bot.
@@ -53,6 +55,16 @@ impl Pattern {
             }
         }
     }
+}
+
+/// Whether this is a user's id.
+pub(super) fn is_user_id(text: &str) -> bool {
+    split(text).is_some_and(|(name, _)| !name.is_empty())
+}
+
+/// The part of a user's id that people know them by, as it may be shown.
+pub(super) fn local_name(id: &UserId) -> Title {
+    split(id.as_str()).map_or_else(|| Title::new(id.as_str()), |(name, _)| Title::new(name))
 }
 
 /// The name and the server of `@name:server`; the server may have a port.

@@ -1,14 +1,33 @@
 //! What people say to the bot, and what it says to them.
 //!
-//! [`parse()`] reads a message, [`access`] says who is heard, [`reply`] holds every sentence of the
-//! bot. All of it is pure.
+//! [`parse()`] reads a message, [`words`] holds all words it knows, [`access`] says who is heard,
+//! [`rights`] who may do what, [`RoomSettings`] what a room has set, and [`reply`] holds every
+//! sentence of the bot. All of it is pure.
 
 mod access;
+mod closest;
+mod order;
 mod parse;
+mod prefix;
 mod reply;
+mod rights;
+mod settings;
+mod time;
 mod title;
+mod words;
 
 pub(crate) use access::Allow;
-pub(crate) use parse::{Addressing, Command, Heard, Misunderstood, Prefix, Wanted, parse};
-pub(crate) use reply::{CHOICES_MAX, Reference, Reply, Trouble};
+pub(crate) use order::{
+    Autoplay, Blocked, Change, Command, DjCommand, Episode, ListCommand, LoopMode, Seek,
+    SetCommand, Wanted, Which,
+};
+pub(crate) use parse::{Addressing, Heard, Misunderstood, parse};
+pub(crate) use prefix::Prefix;
+pub(crate) use reply::{
+    CHOICES_MAX, Edit, Help, HistoryPage, Limit, Line, ListOutcome, Now, PAGE_LEN, PICKS_MAX,
+    Panel, Picks, QueuePage, Reference, Reply, State, Trouble,
+};
+pub(crate) use rights::{Decision, Group, Levels, Person, Refusal, RoomRules, decide, may};
+pub(crate) use settings::{Defaults, RoomSettings, Setting, SettingError};
 pub(crate) use title::Title;
+pub(crate) use words::Word;

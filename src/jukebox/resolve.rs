@@ -50,6 +50,11 @@ impl Resolver {
     /// [`PlayError`] knows what to tell the person who asked.
     pub(crate) async fn resolve(&self, wanted: &Wanted) -> Result<Source, PlayError> {
         match wanted {
+            // The room knows the message, and gives its file as a source of its own.
+            Wanted::Upload => {
+                let name = "upload".to_owned();
+                Err(PlayError::Library(library::LibraryError::NotFound { name }))
+            }
             Wanted::Link(url) => Ok(Source::from(self.links.open(url).await?)),
             Wanted::Name(name) => {
                 let (folders, name) = (Arc::clone(&self.folders), name.clone());

@@ -23,7 +23,9 @@ use tokio::{
 use tracing::{error, info, info_span, warn};
 
 use crate::{
-    command::{Addressing, Command, Heard, Reference, Reply, Title, Wanted, parse},
+    command::{
+        Addressing, Command, Heard, Help, Misunderstood, Reference, Reply, Title, Wanted, parse,
+    },
     config::Config,
     jukebox::{Ended, Opened, PlayError, Playback, Resolver},
     store::Store,
@@ -34,6 +36,9 @@ use crate::{
 pub(crate) const INBOX_MAX: usize = 32;
 /// How long a source may take to be found before we are shown as typing.
 const TYPING_AFTER: Duration = Duration::from_secs(1);
+
+/// What this room carries out so far.
+const WORDS_OF_TODAY: &[&str] = &["play", "stop", "join", "leave", "ping", "help"];
 
 /// What all rooms share.
 pub(crate) struct Shared {
@@ -145,6 +150,9 @@ impl Room {
             display_name: self.shared.config.homeserver.display_name.as_deref(),
             mentions_us: message.mentions_us,
             direct: message.direct,
+            answers_us: false,
+            attached: false,
+            mentioned: &[],
         };
         let heard = parse(&message.body, &how);
         let asked = ReplyTo {
@@ -162,12 +170,19 @@ impl Room {
 
     async fn obey(&mut self, command: Command, asked: ReplyTo) {
         match command {
-            Command::Play(wanted) => self.prepare(wanted, asked),
+            Command::Play(Some(wanted)) => self.prepare(wanted, asked),
+            Command::Play(None) => {
+                self.say(&Reply::Misunderstood(Misunderstood::PlayWhat), Some(asked));
+            }
             Command::Stop => self.stop(asked),
             Command::Join => self.join_on_demand(asked).await,
             Command::Leave => self.leave(asked).await,
             Command::Ping => self.say(&Reply::Pong, Some(asked)),
-            Command::Help => self.say(&Reply::Help, Some(asked)),
+            Command::Help(_) => {
+                let help = Help::All(WORDS_OF_TODAY.to_vec());
+                self.say(&Reply::Help(help), Some(asked));
+            }
+            other => warn!(?other, "not done yet"),
         }
     }
 

@@ -3,79 +3,16 @@
 //! A line is for us if it begins with the prefix, or with our name; in a direct chat it always is.
 //! The words are those that people know from other jukeboxes.
 
-use serde::{Deserialize, Serialize};
-use url::Url;
+use phonograph_matrixrtc::UserId;
 
-/// The longest prefix, in characters. Nobody types more before each command.
-const PREFIX_LEN_MAX: usize = 8;
+use super::{
+    Command, Prefix, Word,
+    closest::closest,
+    words::{Said, WORDS},
+};
 
-/// How far a word may be from a command to be taken for a misspelling of it.
-const TYPO_MAX: usize = 2;
-
-/// What commands begin with, such as `!`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Prefix(String);
-
-/// A prefix nobody could type, or that begins every message.
-#[derive(Debug, thiserror::Error)]
-#[error("a prefix has 1 to {PREFIX_LEN_MAX} characters and no spaces, for example \"!\"")]
-pub(crate) struct NotAPrefix;
-
-impl Prefix {
-    /// As it is typed.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for Prefix {
-    fn default() -> Self {
-        Self("!".to_owned())
-    }
-}
-
-impl TryFrom<String> for Prefix {
-    type Error = NotAPrefix;
-
-    fn try_from(text: String) -> Result<Self, NotAPrefix> {
-        let is_short = (1..=PREFIX_LEN_MAX).contains(&text.chars().count());
-        let is_plain = !text.contains(|c: char| c.is_whitespace() || c.is_control());
-        if is_short && is_plain { Ok(Self(text)) } else { Err(NotAPrefix) }
-    }
-}
-
-impl From<Prefix> for String {
-    fn from(prefix: Prefix) -> Self {
-        prefix.0
-    }
-}
-
-/// What the bot can be told to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// Play this instead of what plays.
-    Play(Wanted),
-    /// Be silent, and stay in the call.
-    Stop,
-    /// Join the call, or start one.
-    Join,
-    /// Leave the call.
-    Leave,
-    /// Say whether you are there.
-    Ping,
-    /// Say what you can do.
-    Help,
-}
-
-/// What somebody wants to hear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// Something in the library, by its name or words of it.
-    Name(String),
-    /// Something on the web; `http` or `https`.
-    Link(Url),
-}
+/// The fewest letters of a word that stand for it, if they begin no other.
+const BEGINNING_LEN_MIN: usize = 3;
 
 /// What a message means to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +35,24 @@ pub(crate) enum Misunderstood {
         /// The command nearest to it.
         closest: Option<&'static str>,
     },
-    /// `play` without saying what.
+    /// `play` or a word like it, without saying what.
     PlayWhat,
     /// Something like a link that is none that we follow: `ftp://…`, `http://`.
     BadLink,
+    /// What follows the word is missing, or cannot be read.
+    Usage {
+        /// The word, by its name.
+        word: &'static str,
+    },
+    /// Somebody is meant, and it is not clear who: the name that people see is no id.
+    Who,
+    /// No setting has this name; `closest` may be meant.
+    UnknownSetting {
+        /// What was written.
+        word: String,
+        /// The setting nearest to it.
+        closest: Option<&'static str>,
+    },
 }
 
 /// How a message reaches us.
@@ -117,33 +68,66 @@ pub(crate) struct Addressing<'a> {
     pub(crate) mentions_us: bool,
     /// Whether the room is a direct chat with us.
     pub(crate) direct: bool,
+    /// Whether the message answers one of ours: then a number alone picks from a list.
+    pub(crate) answers_us: bool,
+    /// Whether the message brings a file, or answers one that does.
+    pub(crate) attached: bool,
+    /// Whom it mentions, but for us.
+    pub(crate) mentioned: &'a [UserId],
 }
-
-type Build = fn(&str) -> Result<Command, Misunderstood>;
-
-/// Each command: its name, other words for it, and what is made of the rest of the line.
-const COMMANDS: &[(&str, &[&str], Build)] = &[
-    ("play", &["p"], play),
-    ("stop", &[], |_| Ok(Command::Stop)),
-    ("join", &["summon"], |_| Ok(Command::Join)),
-    ("leave", &["dc", "disconnect"], |_| Ok(Command::Leave)),
-    ("ping", &[], |_| Ok(Command::Ping)),
-    ("help", &["h", "commands"], |_| Ok(Command::Help)),
-];
 
 /// Reads a message.
 pub(crate) fn parse(body: &str, how: &Addressing<'_>) -> Heard {
     let Some(line) = first_line(body) else { return Heard::Nothing };
-    let called = addressed(line, how);
+    if let Some(number) = number(line).filter(|_| how.answers_us) {
+        return Heard::Command(Command::Pick(number));
+    }
+    let called = called(line, how);
     // Some clients mention us without writing our name in the text.
-    let Some(text) = called.or(how.mentions_us.then_some(line)) else { return Heard::Nothing };
-    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    match command(&word.to_lowercase(), rest.trim()) {
+    let is_ours = how.direct || how.mentions_us;
+    let Some(text) = called.or(is_ours.then_some(line)) else { return Heard::Nothing };
+    match read(text, called.is_some(), how) {
         Ok(command) => Heard::Command(command),
         // Somebody talks about us ("I like @music"), not to us.
-        Err(Misunderstood::Unknown { .. }) if called.is_none() => Heard::Nothing,
+        Err(Misunderstood::Unknown { .. }) if called.is_none() && !how.direct => Heard::Nothing,
         Err(why) => Heard::Misunderstood(why),
     }
+}
+
+/// Reads the text of a command, without prefix or name.
+///
+/// Only who was clearly speaking to us (`called`) may shorten words: any sentence could begin so.
+pub(super) fn read(
+    text: &str,
+    called: bool,
+    how: &Addressing<'_>,
+) -> Result<Command, Misunderstood> {
+    let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    if let Some(number) = number(first).filter(|_| rest.trim().is_empty()) {
+        return Ok(Command::Pick(number));
+    }
+    let first = first.to_lowercase();
+    let said = Said { rest: rest.trim(), attached: how.attached, mentioned: how.mentioned };
+    match Word::named(&first).or_else(|| called.then(|| begun(&first))?) {
+        Some(word) => word.command(said),
+        None => {
+            let closest = closest(&first, WORDS.iter().map(|word| word.name));
+            Err(Misunderstood::Unknown { word: first, closest })
+        }
+    }
+}
+
+/// The only word that begins with these letters.
+fn begun(letters: &str) -> Option<&'static Word> {
+    let mut fitting = WORDS.iter().filter(|word| word.name.starts_with(letters));
+    let first = fitting.next().filter(|_| letters.len() >= BEGINNING_LEN_MIN)?;
+    fitting.next().is_none().then_some(first)
+}
+
+/// A number that counts from 1, with nothing around it.
+fn number(text: &str) -> Option<usize> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok())?.filter(|number| *number > 0)
 }
 
 /// The first line with text, past the quotation that clients put before a reply's text.
@@ -151,14 +135,13 @@ fn first_line(body: &str) -> Option<&str> {
     body.lines().skip_while(|line| line.starts_with('>')).map(str::trim).find(|l| !l.is_empty())
 }
 
-/// The line without prefix or name, if it is for us.
-fn addressed<'a>(line: &'a str, how: &Addressing<'_>) -> Option<&'a str> {
+/// The line without prefix or name, if it begins with one of them.
+fn called<'a>(line: &'a str, how: &Addressing<'_>) -> Option<&'a str> {
     if let Some(rest) = line.strip_prefix(how.prefix.as_str()) {
         // "!!!" and "! no" are what people write; a command follows the prefix at once.
         return Some(rest).filter(|rest| rest.starts_with(char::is_alphanumeric));
     }
-    let named = after_name(line, how).filter(|rest| !rest.is_empty());
-    named.or(how.direct.then_some(line))
+    after_name(line, how).filter(|rest| !rest.is_empty())
 }
 
 /// The line after our name: "@music:example.org: play x", "Jukebox, play x", "@music play x".
@@ -184,52 +167,20 @@ fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str
     (start.to_lowercase() == prefix.to_lowercase()).then(|| &text[prefix.len()..])
 }
 
-fn command(word: &str, rest: &str) -> Result<Command, Misunderstood> {
-    let known = COMMANDS.iter().find(|(name, others, _)| *name == word || others.contains(&word));
-    match known {
-        Some((.., build)) => build(rest),
-        None => Err(Misunderstood::Unknown { word: word.to_owned(), closest: closest(word) }),
-    }
-}
-
-fn closest(word: &str) -> Option<&'static str> {
-    COMMANDS
-        .iter()
-        .map(|(name, ..)| (strsim::damerau_levenshtein(word, name), *name))
-        .filter(|(distance, name)| *distance <= TYPO_MAX && *distance < name.len() - 1)
-        .min()
-        .map(|(_, name)| name)
-}
-
-fn play(what: &str) -> Result<Command, Misunderstood> {
-    // Links are often put into <> so that clients show no preview.
-    let bare = what.strip_prefix('<').and_then(|w| w.strip_suffix('>')).unwrap_or(what).trim();
-    if bare.is_empty() {
-        return Err(Misunderstood::PlayWhat);
-    }
-    let scheme = bare.split_once("://").map(|(scheme, _)| scheme);
-    let is_link = scheme.is_some_and(|s| s.chars().all(|c| c.is_ascii_alphanumeric() || c == '+'));
-    if !is_link {
-        return Ok(Command::Play(Wanted::Name(what.to_owned())));
-    }
-    match Url::parse(bare) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Command::Play(Wanted::Link(url))),
-        _ => Err(Misunderstood::BadLink),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use url::Url;
 
     use super::*;
+    use crate::command::Wanted;
 
     #[test]
     fn commands_and_their_other_words_are_understood() {
         let cases = [
-            ("!play tones", Command::Play(Wanted::Name("tones".to_owned()))),
-            ("!p tones", Command::Play(Wanted::Name("tones".to_owned()))),
-            ("!PLAY  Für Elise ", Command::Play(Wanted::Name("Für Elise".to_owned()))),
+            ("!play tones", Command::Play(Some(Wanted::Name("tones".to_owned())))),
+            ("!p tones", Command::Play(Some(Wanted::Name("tones".to_owned())))),
+            ("!PLAY  Für Elise ", Command::Play(Some(Wanted::Name("Für Elise".to_owned())))),
             ("  !stop", Command::Stop),
             ("!stop please", Command::Stop),
             ("!join", Command::Join),
@@ -237,7 +188,7 @@ mod tests {
             ("!leave", Command::Leave),
             ("!dc", Command::Leave),
             ("!ping", Command::Ping),
-            ("!help", Command::Help),
+            ("!help", Command::Help(None)),
             ("!stop\nor not", Command::Stop),
         ];
         for (body, command) in cases {
@@ -253,11 +204,11 @@ mod tests {
             format!("!play <{url}>"),
             "!play HTTPS://example.org/a.mp3".to_owned(),
         ] {
-            let expected = Command::Play(Wanted::Link(Url::parse(url).unwrap()));
+            let expected = Command::Play(Some(Wanted::Link(Url::parse(url).unwrap())));
             assert_eq!(heard(&body), Heard::Command(expected), "{body}");
         }
         for name in ["www.example.org", "what: a song", "AC/DC", "1 < 2"] {
-            let expected = Command::Play(Wanted::Name(name.to_owned()));
+            let expected = Command::Play(Some(Wanted::Name(name.to_owned())));
             assert_eq!(heard(&format!("!play {name}")), Heard::Command(expected));
         }
     }
@@ -272,7 +223,7 @@ mod tests {
 
     #[test]
     fn play_asks_what() {
-        for body in ["!play", "!play  ", "!p <>"] {
+        for body in ["!pn", "!playnow  ", "!p <>"] {
             assert_eq!(heard(body), Heard::Misunderstood(Misunderstood::PlayWhat));
         }
     }
@@ -361,13 +312,6 @@ mod tests {
         assert_eq!(parse("!ping", &how), Heard::Nothing);
     }
 
-    #[test]
-    fn a_prefix_has_to_be_typed_and_told_from_text() {
-        for prefix in ["", " ", "a b", "123456789", "\n"] {
-            assert!(Prefix::try_from(prefix.to_owned()).is_err(), "{prefix:?}");
-        }
-    }
-
     proptest! {
         #[test]
         fn any_text_is_read_without_panic(body: String, mentions_us: bool, direct: bool) {
@@ -390,6 +334,9 @@ mod tests {
             display_name: Some("Jukebox"),
             mentions_us: false,
             direct: false,
+            answers_us: false,
+            attached: false,
+            mentioned: &[],
         }
     }
 }

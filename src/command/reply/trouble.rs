@@ -1,54 +1,8 @@
-//! Every sentence that the bot says in a room. Pure.
-//!
-//! A failure gets one sentence with its reason, a hint, and a reference that the log repeats beside
-//! the whole chain of errors. Neither text shows the other's.
-
-use std::fmt;
+//! What went wrong, and how that is said.
 
 use bytesize::ByteSize;
 
-use super::{Misunderstood, Prefix, Title};
-
-/// The most titles that one reply lists.
-pub(crate) const CHOICES_MAX: usize = 5;
-
-/// Something to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// This has begun to play.
-    Playing(Title),
-    /// It is silent now.
-    Stopped,
-    /// There was nothing to stop.
-    NothingPlays,
-    /// We are in the call now.
-    Joined,
-    /// We were in the call already.
-    AlreadyJoined,
-    /// We are out of the call now.
-    Left,
-    /// Everybody else left, and so did we.
-    LeftAlone,
-    /// There was no call to leave.
-    NotInCall,
-    /// We are there.
-    Pong,
-    /// What we can do.
-    Help,
-    /// The message was for us, but is no command.
-    Misunderstood(Misunderstood),
-    /// Nothing in the library has that name.
-    NotFound(Title),
-    /// Several things have that name: the first few of them, and how many there are.
-    Ambiguous {
-        /// At most [`CHOICES_MAX`].
-        titles: Vec<Title>,
-        /// All of them.
-        count: usize,
-    },
-    /// Something failed; the log says more under this reference.
-    Failed(Trouble, Reference),
-}
+use crate::command::Title;
 
 /// What went wrong, as far as it helps the person who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,54 +77,9 @@ pub(crate) enum Trouble {
     Internal,
 }
 
-/// Joins a reply to the lines of the log that explain it; short enough to be read out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reference(u16);
-
-impl Reference {
-    /// A new one, by chance. Two may be equal; the time tells them apart.
-    pub(crate) fn random() -> Self {
-        Self(rand::random())
-    }
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}", self.0)
-    }
-}
-
-impl Reply {
-    /// The sentence, as plain text. `prefix` is what commands begin with where it is said.
-    pub(crate) fn text(&self, prefix: &Prefix) -> String {
-        let p = prefix.as_str();
-        match self {
-            Self::Playing(title) => format!("Now playing: {title}"),
-            Self::Stopped => "Stopped.".to_owned(),
-            Self::NothingPlays => {
-                format!("Nothing is playing. Start something with {p}play NAME or {p}play LINK.")
-            }
-            Self::Joined => "I'm in the call.".to_owned(),
-            Self::AlreadyJoined => "I'm in the call already.".to_owned(),
-            Self::Left => "I've left the call.".to_owned(),
-            Self::LeftAlone => {
-                format!("Everybody else has left the call, so I have too. {p}join brings me back.")
-            }
-            Self::NotInCall => format!("I'm not in a call. {p}join brings me into it."),
-            Self::Pong => "Pong.".to_owned(),
-            Self::Help => help(p),
-            Self::Misunderstood(why) => misunderstood(why, p),
-            Self::NotFound(name) => {
-                format!("I found nothing called “{name}” in the library. Fewer words may find it.")
-            }
-            Self::Ambiguous { titles, count } => ambiguous(titles, *count, p),
-            Self::Failed(trouble, reference) => format!("{} (ref {reference})", trouble.text(p)),
-        }
-    }
-}
-
 impl Trouble {
-    fn text(&self, p: &str) -> String {
+    /// The sentence with its hint, but for the reference. `p` is the prefix.
+    pub(super) fn text(&self, p: &str) -> String {
         match self {
             Self::NoLibrary => {
                 format!("I have no library to look in. Give me a link instead: {p}play https://…")
@@ -265,48 +174,6 @@ impl Trouble {
     }
 }
 
-fn help(p: &str) -> String {
-    format!(
-        "I play music into this room's call.\n\
-         {p}play NAME – something from the library\n\
-         {p}play LINK – a file or a radio station on the web\n\
-         {p}stop – be silent\n\
-         {p}join – come into the call\n\
-         {p}leave – go\n\
-         {p}ping – see whether I'm there\n\
-         You can also write my name in place of {p}"
-    )
-}
-
-fn misunderstood(why: &Misunderstood, p: &str) -> String {
-    match why {
-        Misunderstood::Unknown { closest: Some(closest), word } => {
-            let word = Title::new(word);
-            format!("I don't know {p}{word}. Did you mean {p}{closest}?")
-        }
-        Misunderstood::Unknown { closest: None, word } => {
-            let word = Title::new(word);
-            format!("I don't know {p}{word}. {p}help says what I can do.")
-        }
-        Misunderstood::PlayWhat => {
-            format!("Tell me what to play: {p}play NAME or {p}play LINK.")
-        }
-        Misunderstood::BadLink => {
-            "I can't open that link. It has to begin with http:// or https:// and a host."
-                .to_owned()
-        }
-    }
-}
-
-fn ambiguous(titles: &[Title], count: usize, p: &str) -> String {
-    let mut lines = vec![format!("{count} files fit. Say more of the name after {p}play:")];
-    lines.extend(titles.iter().map(|title| format!("• {title}")));
-    if count > titles.len() {
-        lines.push(format!("and {} more", count - titles.len()));
-    }
-    lines.join("\n")
-}
-
 fn link_status(status: u16) -> String {
     match status {
         404 | 410 => format!("There is nothing at that link ({status}). Check its spelling."),
@@ -321,69 +188,7 @@ fn link_status(status: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_replies_read_as_they_should() {
-        let cases = [
-            (Reply::Playing(Title::new("Für\nElise")), "Now playing: Für Elise"),
-            (Reply::Stopped, "Stopped."),
-            (
-                Reply::NothingPlays,
-                "Nothing is playing. Start something with !play NAME or !play LINK.",
-            ),
-            (Reply::Pong, "Pong."),
-            (
-                Reply::Failed(Trouble::NotAllowed { have: 0, need: 50 }, Reference(0x7f3a)),
-                "I'm not allowed to join calls here: that needs power level 50, and I have 0. An \
-                 admin can raise mine, or lower what calls need. (ref 7f3a)",
-            ),
-            (
-                Reply::Failed(Trouble::LinkStatus(404), Reference(7)),
-                "There is nothing at that link (404). Check its spelling. (ref 0007)",
-            ),
-        ];
-        for (reply, text) in cases {
-            assert_eq!(reply.text(&Prefix::default()), text);
-        }
-    }
-
-    #[test]
-    fn a_misspelt_command_is_answered_with_the_closest_one() {
-        let unknown = |closest| {
-            Reply::Misunderstood(Misunderstood::Unknown {
-                word: "paly\u{202e}".to_owned(),
-                closest,
-            })
-        };
-        let text = |reply: Reply| reply.text(&Prefix::default());
-        assert_eq!(text(unknown(Some("play"))), "I don't know !paly. Did you mean !play?");
-        assert_eq!(text(unknown(None)), "I don't know !paly. !help says what I can do.");
-    }
-
-    #[test]
-    fn several_titles_are_listed_with_how_many_are_left_out() {
-        let titles: Vec<_> = ["a", "b"].map(Title::new).into();
-        let reply = Reply::Ambiguous { titles, count: 7 };
-        let expected = "7 files fit. Say more of the name after !play:\n• a\n• b\nand 5 more";
-        assert_eq!(reply.text(&Prefix::default()), expected);
-    }
-
-    #[test]
-    fn the_prefix_of_the_room_is_the_one_in_the_text() {
-        let prefix = Prefix::try_from("♪".to_owned()).unwrap();
-        for reply in [Reply::Help, Reply::NothingPlays, Reply::NotInCall, Reply::LeftAlone] {
-            let text = reply.text(&prefix);
-            assert!(text.contains('♪') && !text.contains('!'), "{text}");
-        }
-    }
-
-    #[test]
-    fn help_names_every_command() {
-        let text = Reply::Help.text(&Prefix::default());
-        for command in ["play NAME", "play LINK", "stop", "join", "leave", "ping"] {
-            assert!(text.contains(&format!("!{command}")), "{command}");
-        }
-    }
+    use crate::command::{Prefix, Reply, reply::Reference};
 
     #[test]
     fn every_failure_is_a_reason_a_hint_and_a_reference() {

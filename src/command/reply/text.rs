@@ -1,0 +1,382 @@
+//! The sentences, as plain text.
+
+use super::{
+    Edit, Limit, ListOutcome, Reply, help,
+    list::{history, picks, queue},
+};
+use crate::command::{
+    Autoplay, Blocked, Group, LoopMode, Misunderstood, Prefix, Refusal, Setting, Title, Word,
+    access::local_name,
+    time::{clock, exact},
+};
+
+impl Reply {
+    /// The sentence, as plain text. `prefix` is what commands begin with where it is said.
+    pub(crate) fn text(&self, prefix: &Prefix) -> String {
+        let p = prefix.as_str();
+        match self {
+            Self::Playing(title) => format!("Now playing: {title}"),
+            Self::Queued { title, position, wait } => {
+                let wait = wait.map_or_else(String::new, |wait| format!(", in about {}", clock(wait)));
+                format!("Queued as {position}: {title}{wait}.")
+            }
+            Self::QueuedMany { title, count, position, left_out } => {
+                queued_many(title, *count, *position, *left_out)
+            }
+            Self::OverLimit(limit) => over_limit(*limit, p),
+            Self::Stopped => "Stopped.".to_owned(),
+            Self::NothingPlays => {
+                format!("Nothing is playing. Start something with {p}play NAME or {p}play LINK.")
+            }
+            Self::QueueEmpty => format!("The queue is empty. {p}play NAME puts something into it."),
+            Self::Paused(title) => format!("Paused: {title}. {p}resume goes on."),
+            Self::AlreadyPaused => format!("It's paused already. {p}resume goes on."),
+            Self::Resumed(title) => format!("Playing on: {title}"),
+            Self::NotPaused => format!("It isn't paused. {p}pause makes it so."),
+            Self::Skipped { title, next: Some(next) } => {
+                format!("Skipped {title}. Now playing: {next}")
+            }
+            Self::Skipped { title, next: None } => {
+                format!("Skipped {title}. Nothing is left in the queue.")
+            }
+            Self::NoPrevious => format!("Nothing has played before. {p}restart begins this again."),
+            Self::Restarted(title) => format!("From the beginning: {title}"),
+            Self::Sought(position) => format!("Playing from {}.", clock(*position)),
+            Self::NoSeeking => "This is a station, so there is nowhere to go to in it.".to_owned(),
+            Self::BeyondEnd { duration } => {
+                format!("It is only {} long. {p}skip goes on to the next.", clock(*duration))
+            }
+            Self::Volume(percent) => format!("The volume is {percent} %."),
+            Self::Loop(mode) => looping(*mode),
+            Self::Fair(true) => "People take turns in the queue.".to_owned(),
+            Self::Fair(false) => "The queue plays in the order in which things were added.".to_owned(),
+            Self::Autoplay(what) => autoplay(what),
+            Self::NowPlaying(panel) => panel.text(p),
+            Self::Queue(page) => queue(page, p),
+            Self::History(page) => history(page, p),
+            Self::Picks(found) => picks(found, p),
+            Self::NothingToPick => {
+                format!("There is nothing to pick from any more. {p}search WORDS lists what fits.")
+            }
+            Self::NoSuchPick { last } => format!("The list ends at {last}. Pick another number."),
+            Self::NoSuchPlace { last: 0 } => Self::QueueEmpty.text(prefix),
+            Self::NoSuchPlace { last } => {
+                format!("The queue ends at {last}. {p}queue shows what is where.")
+            }
+            Self::Removed { title, count: 1 } => format!("Removed {title}. {p}undo puts it back."),
+            Self::Removed { count, .. } => format!("Removed {count} entries. {p}undo puts them back."),
+            Self::NothingOf(name) => format!("Nothing in the queue is from {name}."),
+            Self::NotYours => {
+                "Only what you asked for is yours to take out. Ask a DJ or a moderator for the rest."
+                    .to_owned()
+            }
+            Self::Moved { title, position } => format!("Moved to {position}: {title}"),
+            Self::Shuffled(count) => format!("Mixed {count} entries. {p}undo puts them in order."),
+            Self::Cleared(count) => format!("Removed all {count} entries. {p}undo puts them back."),
+            Self::Undone(edit) => format!("Taken back: {}.", edited(*edit)),
+            Self::NothingToUndo => "There is no change of the queue to take back.".to_owned(),
+            Self::Lists(lists) => list_names(lists, p),
+            Self::List { name, outcome } => list(name, outcome, p),
+            Self::Settings(settings) => show_settings(settings, p),
+            Self::SettingChanged(setting, value) => format!("{setting} is {value} now."),
+            Self::SettingRefused(error) => format!("{error}."),
+            Self::Djs(people) if people.is_empty() => {
+                format!("Nobody is a DJ here. {p}dj add @ann:example.org makes somebody one.")
+            }
+            Self::Djs(people) => {
+                let names: Vec<_> = people.iter().map(|id| local_name(id).to_string()).collect();
+                format!("DJs here: {}", names.join(", "))
+            }
+            Self::DjAdded(id) => format!("{} is a DJ now.", local_name(id)),
+            Self::DjRemoved(id) => format!("{} is no DJ any more.", local_name(id)),
+            Self::NoDj(id) => format!("{} is no DJ. {p}dj says who is.", local_name(id)),
+            Self::BlockedList(all) if all.is_empty() => "Nobody and nothing is blocked here.".to_owned(),
+            Self::BlockedList(all) => {
+                let names: Vec<_> = all.iter().map(blocked).collect();
+                format!("Blocked here: {}", names.join(", "))
+            }
+            Self::Blocked(what) => format!("{} is blocked now. {p}unblock takes it back.", blocked(what)),
+            Self::Unblocked(what) => format!("{} is blocked no longer.", blocked(what)),
+            Self::NotBlocked(what) => {
+                format!("{} isn't blocked here. {p}block says what is.", blocked(what))
+            }
+            Self::LinkBlocked(host) => format!("Links to {host} are blocked. Try another one."),
+            Self::Refused(refusal) => refused(refusal, p),
+            Self::Voted { have, need } => format!("{have} of {need} votes to skip."),
+            Self::AlreadyVoted { have, need } => {
+                format!("You have voted already. {have} of {need} votes to skip.")
+            }
+            Self::Cooldown { left } => {
+                // Rounded up: at the time that was said it has to work.
+                format!("One moment: you can ask again in {} s.", left.as_millis().div_ceil(1000))
+            }
+            Self::TooFast => "That is too fast for me, so I left out some of it. Wait a little.".to_owned(),
+            Self::Clips(names) => clips(names, p),
+            Self::NoClip(name) => format!("There is no clip “{name}”. {p}clip says which there are."),
+            Self::NoSpeech => "I can't speak here. Whoever runs me can set up a voice.".to_owned(),
+            Self::NoUpload => {
+                format!("There is no file in that message that I could play. Answer one with {p}play.")
+            }
+            Self::Joined => "I'm in the call.".to_owned(),
+            Self::AlreadyJoined => "I'm in the call already.".to_owned(),
+            Self::Left => "I've left the call.".to_owned(),
+            Self::LeftAlone => {
+                format!("Everybody else has left the call, so I have too. {p}join brings me back.")
+            }
+            Self::NotInCall => format!("I'm not in a call. {p}join brings me into it."),
+            Self::Pong => "Pong.".to_owned(),
+            Self::Help(help) => help::text(help, p),
+            Self::Misunderstood(why) => misunderstood(why, p),
+            Self::NotFound(name) => {
+                format!("I found nothing called “{name}” in the library. Fewer words may find it.")
+            }
+            Self::Ambiguous { titles, count } => ambiguous(titles, *count, p),
+            Self::Failed(trouble, reference) => format!("{} (ref {reference})", trouble.text(p)),
+        }
+    }
+}
+
+fn queued_many(title: &Title, count: usize, position: usize, left_out: usize) -> String {
+    let last = (position + count).saturating_sub(1);
+    let rest = match left_out {
+        0 => String::new(),
+        _ => format!(" {left_out} more did not fit into the queue."),
+    };
+    match count {
+        1 => format!("Queued one of {title} as {position}.{rest}"),
+        _ => format!("Queued {count} of {title}, as {position} to {last}.{rest}"),
+    }
+}
+
+fn over_limit(limit: Limit, p: &str) -> String {
+    match limit {
+        Limit::Length(max) => {
+            format!(
+                "That is longer than this room allows, which is {}. Try another one.",
+                clock(max)
+            )
+        }
+        Limit::PerPerson(max) => format!(
+            "You have {max} entries in the queue, and this room allows no more. {p}remove N makes room."
+        ),
+        Limit::Queue(max) => {
+            format!("The queue is full: it has {max} entries. Try again when some have played.")
+        }
+    }
+}
+
+fn looping(mode: LoopMode) -> String {
+    match mode {
+        LoopMode::Off => "Nothing is repeated.",
+        LoopMode::One => "Repeating what plays.",
+        LoopMode::All => "Repeating the queue.",
+    }
+    .to_owned()
+}
+
+fn autoplay(what: &Autoplay) -> String {
+    match what {
+        Autoplay::Off => "When the queue is empty, I am silent.".to_owned(),
+        Autoplay::History => "When the queue is empty, I play what has played before.".to_owned(),
+        Autoplay::List(name) => {
+            format!("When the queue is empty, I play the list “{}”.", Title::new(name))
+        }
+    }
+}
+
+fn edited(edit: Edit) -> &'static str {
+    match edit {
+        Edit::Add => "what was added is out of the queue",
+        Edit::Remove => "what was removed is in the queue again",
+        Edit::Move => "it is in its old place",
+        Edit::Shuffle => "the queue has its old order",
+        Edit::Clear => "the queue is as it was",
+        Edit::Skip => "what was skipped is next",
+        Edit::Other => "the last change of the queue",
+    }
+}
+
+fn list_names(lists: &[(Title, usize)], p: &str) -> String {
+    if lists.is_empty() {
+        return format!("No lists are saved. {p}save NAME saves the queue as one.");
+    }
+    let names: Vec<_> = lists.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+    format!("Saved lists: {}", names.join(", "))
+}
+
+fn list(name: &Title, outcome: &ListOutcome, p: &str) -> String {
+    match outcome {
+        ListOutcome::Saved(count) => {
+            format!("Saved {count} pieces as “{name}”. {p}load {name} queues them.")
+        }
+        ListOutcome::Deleted => format!("The list “{name}” is gone."),
+        ListOutcome::Renamed(to) => format!("The list “{name}” is called “{to}” now."),
+        ListOutcome::Missing => {
+            format!("There is no list “{name}”. {p}lists says which there are.")
+        }
+        ListOutcome::Taken => format!("There is a list “{name}” already. Take another name."),
+        ListOutcome::Nothing => format!("There is nothing to save. {p}play NAME queues something."),
+        ListOutcome::TooMany(max) => {
+            format!("There are {max} lists, and I keep no more. {p}lists delete NAME makes room.")
+        }
+    }
+}
+
+fn show_settings(settings: &[(Setting, String)], p: &str) -> String {
+    if let [(setting, value)] = settings {
+        let takes = setting.takes();
+        return format!(
+            "{setting} is {value}: {}. It takes {takes}: {p}set {setting} VALUE.",
+            setting.help()
+        );
+    }
+    let mut lines = vec![format!("Settings of this room; {p}set SETTING VALUE changes one:")];
+    lines.extend(
+        settings
+            .iter()
+            .map(|(setting, value)| format!("• {setting}: {value} – {}", setting.help())),
+    );
+    lines.join("\n")
+}
+
+fn blocked(what: &Blocked) -> String {
+    match what {
+        Blocked::Person(id) => local_name(id).to_string(),
+        Blocked::Host(host) => Title::new(host).to_string(),
+    }
+}
+
+fn refused(refusal: &Refusal, p: &str) -> String {
+    let (group, have, need) = match refusal {
+        Refusal::NotInCall => {
+            return "Only those in the call may do that here. Join it first.".to_owned();
+        }
+        Refusal::Level { group, have, need } => (group, have, need),
+    };
+    let level = format!("that needs power level {need}, and you have {have}");
+    match group {
+        Group::Listen => format!("You may not ask me here: {level}. A moderator can change it."),
+        Group::Request => {
+            format!("You may not ask for music here: {level}. A DJ can: {p}dj says who is one.")
+        }
+        Group::Control => {
+            format!("You may not control me here: {level}. A DJ can: {p}dj says who is one.")
+        }
+        Group::Manage => {
+            format!("You may not change that here: {level}. Ask a moderator.")
+        }
+    }
+}
+
+fn clips(names: &[Title], p: &str) -> String {
+    if names.is_empty() {
+        return "There are no clips. Whoever runs me can give me some.".to_owned();
+    }
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    format!("Clips, for {p}clip NAME: {}", names.join(", "))
+}
+
+fn misunderstood(why: &Misunderstood, p: &str) -> String {
+    match why {
+        Misunderstood::Unknown { closest: Some(closest), word } => {
+            let word = Title::new(word);
+            format!("I don't know {p}{word}. Did you mean {p}{closest}?")
+        }
+        Misunderstood::Unknown { closest: None, word } => {
+            let word = Title::new(word);
+            format!("I don't know {p}{word}. {p}help says what I can do.")
+        }
+        Misunderstood::PlayWhat => {
+            format!("Tell me what to play: {p}play NAME or {p}play LINK.")
+        }
+        Misunderstood::BadLink => {
+            "I can't open that link. It has to begin with http:// or https:// and a host."
+                .to_owned()
+        }
+        Misunderstood::Usage { word } => match Word::named(word) {
+            Some(word) => format!("I can't read that. Write it like this: {}", help::ways(word, p)),
+            None => format!("I can't read that. {p}help says what I can do."),
+        },
+        Misunderstood::Who => {
+            "I don't know whom you mean. Write their whole address: @ann:example.org.".to_owned()
+        }
+        Misunderstood::UnknownSetting { word, closest } => {
+            let word = Title::new(word);
+            match closest {
+                Some(closest) => format!("I have no setting {word}. Did you mean {closest}?"),
+                None => format!("I have no setting {word}. {p}set shows all of them."),
+            }
+        }
+    }
+}
+
+fn ambiguous(titles: &[Title], count: usize, p: &str) -> String {
+    let mut lines = vec![format!("{count} files fit. Say more of the name after {p}play:")];
+    lines.extend(titles.iter().map(|title| format!("• {title}")));
+    if count > titles.len() {
+        lines.push(format!("and {} more", count - titles.len()));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Help, Trouble, reply::Reference};
+
+    #[test]
+    fn the_replies_read_as_they_should() {
+        let cases = [
+            (Reply::Playing(Title::new("Für\nElise")), "Now playing: Für Elise"),
+            (Reply::Stopped, "Stopped."),
+            (
+                Reply::NothingPlays,
+                "Nothing is playing. Start something with !play NAME or !play LINK.",
+            ),
+            (Reply::Pong, "Pong."),
+            (
+                Reply::Failed(Trouble::NotAllowed { have: 0, need: 50 }, Reference(0x7f3a)),
+                "I'm not allowed to join calls here: that needs power level 50, and I have 0. An \
+                 admin can raise mine, or lower what calls need. (ref 7f3a)",
+            ),
+            (
+                Reply::Failed(Trouble::LinkStatus(404), Reference(7)),
+                "There is nothing at that link (404). Check its spelling. (ref 0007)",
+            ),
+        ];
+        for (reply, text) in cases {
+            assert_eq!(reply.text(&Prefix::default()), text);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_command_is_answered_with_the_closest_one() {
+        let unknown = |closest| {
+            Reply::Misunderstood(Misunderstood::Unknown {
+                word: "paly\u{202e}".to_owned(),
+                closest,
+            })
+        };
+        let text = |reply: Reply| reply.text(&Prefix::default());
+        assert_eq!(text(unknown(Some("play"))), "I don't know !paly. Did you mean !play?");
+        assert_eq!(text(unknown(None)), "I don't know !paly. !help says what I can do.");
+    }
+
+    #[test]
+    fn several_titles_are_listed_with_how_many_are_left_out() {
+        let titles: Vec<_> = ["a", "b"].map(Title::new).into();
+        let reply = Reply::Ambiguous { titles, count: 7 };
+        let expected = "7 files fit. Say more of the name after !play:\n• a\n• b\nand 5 more";
+        assert_eq!(reply.text(&Prefix::default()), expected);
+    }
+
+    #[test]
+    fn the_prefix_of_the_room_is_the_one_in_the_text() {
+        let prefix = Prefix::try_from("♪".to_owned()).unwrap();
+        let help = Reply::Help(Help::Word("play"));
+        for reply in [help, Reply::NothingPlays, Reply::NotInCall, Reply::LeftAlone] {
+            let text = reply.text(&prefix);
+            assert!(text.contains('♪') && !text.contains('!'), "{text}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Times as people write them and as they are shown.
+
+use std::time::Duration;
+
+/// The longest time that is read: more than any piece lasts, and far from any overflow.
+const MAX: Duration = Duration::from_hours(1000);
+
+/// A place in a piece: seconds, `m:ss` or `h:mm:ss`.
+pub(super) fn place(text: &str) -> Option<Duration> {
+    let mut parts = text.split(':');
+    let mut total: u64 = digits(parts.next()?)?;
+    let mut count = 1;
+    for part in parts {
+        count += 1;
+        // After a colon there are two digits, and fewer than sixty of them.
+        let below = digits(part).filter(|below| part.len() == 2 && *below < 60)?;
+        total = total.checked_mul(60)?.checked_add(below)?;
+    }
+    let time = Duration::from_secs(total);
+    (count <= 3 && time <= MAX).then_some(time)
+}
+
+/// How long something lasts: a place as above, or a number with `ms`, `s`, `m`, `min` or `h`. A bare
+/// number counts `unit`, one of these.
+pub(super) fn span(text: &str, unit: &str) -> Option<Duration> {
+    if text.contains(':') {
+        return place(text);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, written) = text.split_at(end);
+    let written = written.trim_start();
+    let ms_each = match if written.is_empty() { unit } else { written } {
+        "ms" => 1,
+        "s" | "sec" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let ms = digits(number)?.checked_mul(ms_each)?;
+    Some(Duration::from_millis(ms)).filter(|time| *time <= MAX)
+}
+
+/// Only digits: `u64::from_str` would take a sign.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// `3:10`, `1:02:03`; part of a second is left out.
+pub(super) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours == 0 {
+        format!("{minutes}:{seconds:02}")
+    } else {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    }
+}
+
+/// `300 ms`, `12 s`, `10 min`, `2 h`: in the largest unit that leaves nothing over.
+pub(super) fn exact(time: Duration) -> String {
+    let ms = time.as_millis();
+    match ms {
+        0 => "0 s".to_owned(),
+        _ if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
+        _ if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
+        _ if ms % 1_000 == 0 => format!("{} s", ms / 1_000),
+        _ => format!("{ms} ms"),
+    }
+}
