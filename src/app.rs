@@ -182,6 +182,7 @@ async fn serve(
                 Incoming::Message(message) => rooms.hand_on(message),
                 Incoming::Invite(invite) => invites.answer(invite),
                 Incoming::Gone(room) => rooms.close(&room),
+                Incoming::Reaction(_) | Incoming::Redacted(_) | Incoming::Upgraded(_) => {}
             },
             Some(ended) = rooms.tasks.join_next_with_id() => rooms.ended(ended),
             Some(_answered) = invites.tasks.join_next() => {}

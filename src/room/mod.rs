@@ -374,7 +374,7 @@ impl Room {
 
     fn say(&self, reply: &Reply, reply_to: Option<ReplyTo>) {
         let text = reply.text(&self.shared.config.prefix);
-        let notice = Notice { room: self.id.clone(), text, reply_to };
+        let notice = Notice { room: self.id.clone(), text, html: None, picture: None, reply_to };
         if let Err(error) = self.shared.outbox.send(notice) {
             warn!(%error, "an answer was lost");
         }

@@ -16,8 +16,11 @@ mod calls;
 mod chat;
 mod feeds;
 mod ids;
+mod image;
+mod media;
 mod outbox;
 mod requests;
+mod rooms;
 mod sync;
 
 /// What of the SDK's log to leave out, as `tracing` directives. It calls each request that fails an
@@ -25,8 +28,11 @@ mod sync;
 /// backup that nobody asked for, at every sync.
 pub const LOG_FILTER: &str = "matrix_sdk::http_client=off,matrix_sdk_crypto=error";
 
-pub use account::{Account, Credentials, RoomError, Settings, StartError};
+pub use account::{Account, Credentials, Settings, StartError};
 pub use calls::Calls;
-pub use chat::{Incoming, Invite, Message};
-pub use outbox::{Full, Notice, Outbox, ReplyTo};
+pub use chat::{Attachment, Incoming, Invite, Message, Reaction, Redacted, Upgraded};
+pub use image::{Image, Thumbnail};
+pub use media::{Media, MediaError};
+pub use outbox::{Edit, Full, Notice, Outbox, Picture, ReplyTo};
+pub use rooms::{RoomError, Rooms};
 pub use sync::SyncEnded;

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::{
-    chat::{self, Incoming, Invite},
+    chat::{self, Incoming, Invite, Recent},
     feeds::Feeds,
     ids,
 };
@@ -55,8 +55,15 @@ pub(crate) async fn run(
     me: &Member,
     incoming: &mpsc::Sender<Incoming>,
 ) -> SyncEnded {
-    let mut reader =
-        Reader { client, feeds, me, incoming, since_ms: now_ms(), unreadable: VecDeque::new() };
+    let mut reader = Reader {
+        client,
+        feeds,
+        me,
+        incoming,
+        since_ms: now_ms(),
+        recent: Recent::default(),
+        unreadable: VecDeque::new(),
+    };
     let mut settings = SyncSettings::default().timeout(LONG_POLL).token(SyncToken::ReusePrevious);
     let mut pause = RETRY_FIRST;
     loop {
@@ -111,6 +118,7 @@ struct Reader<'a> {
     incoming: &'a mpsc::Sender<Incoming>,
     /// Messages from before are history.
     since_ms: u64,
+    recent: Recent,
     unreadable: VecDeque<Unreadable>,
 }
 
@@ -193,18 +201,19 @@ impl Reader<'_> {
             return;
         }
         if let Ok(value) = event.raw().deserialize_as_unchecked::<Value>() {
-            self.read_message(room, &value).await;
+            self.read_event(room, &value).await;
         }
     }
 
-    async fn read_message(&self, room: &RoomId, event: &Value) {
-        let Some(mut message) = chat::message(room, event, &self.me.user, self.since_ms) else {
-            return;
-        };
-        if let Some(target) = ids::find_room(self.client, room) {
+    async fn read_event(&mut self, room: &RoomId, event: &Value) {
+        let read = chat::read(room, event, &self.me.user, self.since_ms);
+        let Some(mut incoming) = read.and_then(|read| self.recent.admit(read)) else { return };
+        if let Incoming::Message(message) = &mut incoming
+            && let Some(target) = ids::find_room(self.client, room)
+        {
             message.direct = target.is_direct().await.unwrap_or(false);
         }
-        self.hand_on(Incoming::Message(message));
+        self.hand_on(incoming);
     }
 
     /// Tries again to read what could not be decrypted: a room key sometimes comes one sync after
@@ -215,7 +224,7 @@ impl Reader<'_> {
             match target.decrypt_event(&waiting.event, None).await {
                 Ok(event) if !event.kind.is_utd() => {
                     if let Ok(value) = event.raw().deserialize_as_unchecked::<Value>() {
-                        self.read_message(&waiting.room, &value).await;
+                        self.read_event(&waiting.room, &value).await;
                     }
                 }
                 _ if waiting.tries_left > 0 => {

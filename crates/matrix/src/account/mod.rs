@@ -21,7 +21,9 @@ use crate::{
     chat::{Incoming, Invite},
     feeds::Feeds,
     ids,
+    media::Media,
     outbox::Outbox,
+    rooms::{RoomError, Rooms},
     sync::{self, SyncEnded},
 };
 
@@ -97,6 +99,16 @@ impl Account {
         Outbox::new(self.client.clone())
     }
 
+    /// What is known of our rooms and the people in them.
+    pub fn rooms(&self) -> Rooms {
+        Rooms::new(self.client.clone())
+    }
+
+    /// What fetches files from the homeserver.
+    pub fn media(&self) -> Media {
+        Media::new(self.client.clone())
+    }
+
     /// What calls ask of Matrix.
     pub fn calls(&self) -> Arc<Calls> {
         Arc::new(Calls::new(self.client.clone(), self.me.clone(), Arc::clone(&self.feeds)))
@@ -146,23 +158,5 @@ impl Account {
 
     fn room(&self, room: &RoomId) -> Result<matrix_sdk::Room, RoomError> {
         ids::find_room(&self.client, room).ok_or(RoomError::Unknown)
-    }
-}
-
-/// Why we could not enter or leave a room.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RoomError {
-    /// We never heard of that room: the invite was taken back.
-    #[error("the room is not known")]
-    Unknown,
-    /// The homeserver said no, or did not answer; its answer is the source.
-    #[error("the homeserver refused")]
-    Refused(#[source] Box<matrix_sdk::Error>),
-}
-
-impl RoomError {
-    fn refused(error: matrix_sdk::Error) -> Self {
-        Self::Refused(Box::new(error))
     }
 }
