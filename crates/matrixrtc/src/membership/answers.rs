@@ -31,7 +31,7 @@ impl Membership {
             }
             Err(error) => self.fail(step, &error, now),
         }
-        if self.leaving && !matches!(self.state, State::Leaving | State::Out) {
+        if self.parting.is_some() && !matches!(self.state, State::Leaving | State::Out) {
             self.begin_to_leave();
         }
         self.settle(now);
@@ -66,6 +66,7 @@ impl Membership {
             }
             (Step::List, _) => self.cancel(self.fuse.known().to_vec()),
             (Step::Cancel(ids), _) => self.cancelled(ids),
+            (Step::Withdraw(ids), _) => self.withdrawn(ids),
             (Step::DropShort(id), _) => self.fuse.forget(&id),
             (Step::Clear, _) => {
                 self.standing = Standing::None;
@@ -112,6 +113,7 @@ impl Membership {
         match step {
             Step::List => self.cancel(self.fuse.known().to_vec()),
             Step::Cancel(ids) => self.cancelled(ids),
+            Step::Withdraw(ids) => self.withdrawn(ids),
             Step::DropShort(id) => {
                 self.fuse.forget(&id);
                 self.verify(now);
@@ -153,6 +155,11 @@ impl Membership {
             self.fuse.forget(&ids.remove(0));
         }
         self.cancel(ids);
+    }
+
+    fn withdrawn(&mut self, mut ids: Vec<DelayId>) {
+        self.fuse.forget(&ids.remove(0));
+        self.withdraw(ids);
     }
 
     fn after_schedule(&mut self, now: Now) {

@@ -46,8 +46,8 @@ pub struct Membership {
     pub(super) failures: u32,
     pub(super) fuse: Fuse,
     pub(super) delegation: Delegation,
-    /// Set by [`Membership::leave`] until we are out.
-    pub(super) leaving: bool,
+    /// Set by [`Membership::leave`] and [`Membership::hand_over`] until we are out.
+    pub(super) parting: Option<Parting>,
     pub(super) standing: Standing,
     pub(super) probably_left: bool,
     pub(super) events: VecDeque<Event>,
@@ -60,6 +60,15 @@ pub(super) enum Standing {
     /// One of an earlier run, which has to go before ours comes.
     Stale,
     Ours,
+}
+
+/// How we get out when we are told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// With our membership.
+    Leave,
+    /// Without it.
+    HandOver,
 }
 
 #[derive(Debug)]
@@ -83,7 +92,7 @@ impl Membership {
             failures: 0,
             fuse: Fuse::new(known),
             delegation: Delegation::new(),
-            leaving: false,
+            parting: None,
             standing: Standing::None,
             probably_left: false,
             events: VecDeque::new(),
@@ -98,7 +107,7 @@ impl Membership {
         }
         self.transport = Some(transport);
         self.standing = if stale { Standing::Stale } else { Standing::None };
-        self.leaving = false;
+        self.parting = None;
         self.set_probably_left(false);
         self.fuse = Fuse::new(self.fuse.known());
         self.delegation = Delegation::new();
@@ -108,7 +117,17 @@ impl Membership {
 
     /// Leaves, as soon as a request that is under way has been answered.
     pub fn leave(&mut self) {
-        self.leaving = true;
+        self.part(Parting::Leave);
+    }
+
+    /// Gets out and leaves the membership standing: another of the same device has it now. What would
+    /// end it is cancelled.
+    pub fn hand_over(&mut self) {
+        self.part(Parting::HandOver);
+    }
+
+    fn part(&mut self, parting: Parting) {
+        self.parting = Some(parting);
         if !matches!(self.step, Progress::Asked(_)) {
             self.begin_to_leave();
         }
@@ -237,7 +256,7 @@ impl Membership {
         let state_key = self.state_key();
         Some(match step {
             Step::List => Request::ListDelayedEvents,
-            Step::Cancel(ids) => Request::CancelLeave(ids.first()?.clone()),
+            Step::Cancel(ids) | Step::Withdraw(ids) => Request::CancelLeave(ids.first()?.clone()),
             Step::DropShort(id) => Request::CancelLeave(id.clone()),
             Step::Clear | Step::SendLeave => {
                 Request::SendMembership { event_type, state_key, content: json!({}) }
@@ -338,12 +357,24 @@ impl Membership {
             State::Entering | State::In(_) => {
                 self.delegation.abort();
                 self.state = State::Leaving;
+                if self.parting == Some(Parting::HandOver) {
+                    return self.withdraw(self.fuse.known().to_vec());
+                }
                 match (self.fuse.held().is_some(), self.standing) {
                     (true, _) => self.go(Step::SendLeaveNow),
                     (false, Standing::None) => self.out(Event::Left),
                     (false, Standing::Stale | Standing::Ours) => self.go(Step::SendLeave),
                 }
             }
+        }
+    }
+
+    /// Cancels what the homeserver may hold for us, then is out.
+    pub(super) fn withdraw(&mut self, leaves: Vec<DelayId>) {
+        if leaves.is_empty() {
+            self.out(Event::Left);
+        } else {
+            self.go(Step::Withdraw(leaves));
         }
     }
 
@@ -357,7 +388,7 @@ impl Membership {
         self.put_off = None;
         self.delegation.abort();
         self.fuse.put_out();
-        self.events.push_back(if self.leaving { Event::Left } else { event });
-        self.leaving = false;
+        let wanted = self.parting.take().is_some();
+        self.events.push_back(if wanted { Event::Left } else { event });
     }
 }

@@ -29,6 +29,7 @@
 //!
 //!  leave, from anywhere:  SendLeaveNow --gone or refused--> SendLeave --> Left
 //!                         no leave held: SendLeave; nothing sent yet: Left
+//!  hand over, likewise:   Withdraw each leave that may be held --> Left
 //! ```
 //!
 //! One request is under way at a time, and one more for handing the leave over to the token service

@@ -28,6 +28,8 @@ pub(super) enum Step {
     Verify,
     /// The leave that guarded us before the token service took over.
     DropShort(DelayId),
+    /// The first of these, then the others: what would end the membership that another has now.
+    Withdraw(Vec<DelayId>),
     SendLeaveNow,
     SendLeave,
 }

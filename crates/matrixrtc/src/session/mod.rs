@@ -129,6 +129,15 @@ impl Session {
         self.drain(now);
     }
 
+    /// Ends and leaves our membership standing, as another of the same device has it now; what would
+    /// end it is cancelled. [`Event::Left`] says when that is done.
+    pub fn hand_over(&mut self, now: Now) {
+        // The media key is the other's to send.
+        self.rollout.stop();
+        self.membership.hand_over();
+        self.drain(now);
+    }
+
     /// Takes over the room's membership events, and which of their senders are in the room.
     pub fn handle_roster(
         &mut self,

@@ -175,3 +175,48 @@ fn who_left_can_join_again() {
     bed.answer(Ok(sent()));
     assert_eq!(bed.event(), Some(Event::Joined));
 }
+
+#[test]
+fn what_another_has_now_is_left_standing_and_nothing_is_held_against_it() {
+    let mut bed = Bed::joined();
+    bed.membership.hand_over();
+    bed.expect("cancel 1");
+    bed.answer(Ok(Response::Done));
+    assert_eq!(bed.event(), Some(Event::Left));
+    bed.expect("nothing");
+    assert_eq!(bed.membership.delay_ids(), []);
+    assert!(bed.membership.may_stand());
+}
+
+#[test]
+fn a_leave_that_is_being_scheduled_is_cancelled_once_it_is_known() {
+    let mut bed = Bed::joined();
+    bed.pass(RESTART_INTERVAL);
+    bed.expect("restart 1");
+    // The other has cancelled it.
+    bed.answer(Err(RequestError::NotFound));
+    bed.expect("schedule 18");
+    bed.membership.hand_over();
+    bed.expect("nothing");
+    bed.answer(Ok(scheduled("2")));
+    bed.expect("cancel 2");
+    bed.answer(Err(RequestError::Network));
+    bed.pass(Duration::from_secs(1));
+    bed.expect("cancel 2");
+    bed.answer(Err(RequestError::NotFound));
+    assert_eq!(bed.event(), Some(Event::Left));
+}
+
+#[test]
+fn what_was_handed_to_the_token_service_is_cancelled_too() {
+    let mut bed = Bed::visible_soon(true);
+    bed.expect("schedule 3600");
+    bed.answer(Ok(scheduled("long")));
+    bed.membership.hand_over();
+    let mut asked = vec![bed.next()];
+    while bed.event().is_none() {
+        bed.answer(Ok(Response::Done));
+        asked.push(bed.next());
+    }
+    assert!(asked.starts_with(&["cancel 1".to_owned(), "cancel long".to_owned()]), "{asked:?}");
+}
