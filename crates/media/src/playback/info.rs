@@ -134,7 +134,13 @@ impl Info {
                     let number = u32::try_from(*number).ok().filter(|number| *number > 0);
                     self.track_number = number.or(self.track_number);
                 }
-                // Other tags are other people's business, but for those of loudness.
+                Some(StandardTag::ReplayGainTrackGain(text)) => {
+                    loudness.take("REPLAYGAIN_TRACK_GAIN", text);
+                }
+                Some(StandardTag::ReplayGainTrackPeak(text)) => {
+                    loudness.take("REPLAYGAIN_TRACK_PEAK", text);
+                }
+                // Opus has a tag of its own; the rest is other people's business.
                 _ => {
                     if let RawValue::String(value) = &tag.raw.value {
                         loudness.take(&tag.raw.key, value);
