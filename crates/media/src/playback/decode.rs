@@ -2,7 +2,7 @@
 
 use opus::{Channels, MSDecoder};
 use symphonia::core::audio::{Channels as Layout, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::packet::Packet;
 use thiserror::Error;
@@ -12,6 +12,7 @@ use super::encode::RATE_HZ;
 use super::guard::guarded;
 use super::open::OpenError;
 use super::opus_head::{Mapping, OpusHead};
+use super::vorbis_setup;
 
 /// The longest packet of Opus (RFC 6716 §3.4): 120 ms, in samples per channel.
 const OPUS_PACKET_SAMPLES_MAX: usize = 5760;
@@ -103,6 +104,10 @@ impl Symphonia {
         let codecs = symphonia::default::get_codecs();
         if codecs.get_audio_decoder(params.codec).is_none() {
             return Err(OpenError::UnsupportedCodec(codec_name(params)));
+        }
+        let extra_data = params.extra_data.as_deref().unwrap_or_default();
+        if params.codec == CODEC_ID_VORBIS && !vorbis_setup::fits(extra_data) {
+            return Err(OpenError::Malformed("its codebooks are larger than any real ones"));
         }
         let options = AudioDecoderOptions::default();
         let inner = guarded(|| codecs.make_audio_decoder(params, &options))

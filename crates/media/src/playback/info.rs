@@ -20,11 +20,10 @@ const COVER_BYTES_MAX: usize = 16 << 20;
 /// Longest media type of a cover.
 const MEDIA_TYPE_CHARS_MAX: usize = 64;
 
-/// A picture in a file, as it stands there. It comes from strangers: look at its first bytes before
-/// believing its type.
+/// A picture in a file, as it stands there. It comes from strangers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cover {
-    /// What the file calls it, such as `image/jpeg`; none if it does not say.
+    /// Such as `image/jpeg`: what its first bytes say, else what the file says, if anything.
     pub media_type: Option<String>,
     /// The picture's own file, at most 16 MiB.
     pub data: Box<[u8]>,
@@ -152,7 +151,7 @@ impl Info {
         let front = pictures().find(|visual| visual.usage == Some(StandardVisualKey::FrontCover));
         if let Some(visual) = front.or_else(|| pictures().next()) {
             let cover = Cover {
-                media_type: visual.media_type.as_deref().and_then(media_type),
+                media_type: sniffed(&visual.data).map(str::to_owned).or_else(|| declared(visual)),
                 data: visual.data.clone(),
             };
             self.cover = Arc::new(Mutex::new(Some(cover)));
@@ -164,8 +163,20 @@ fn is_kept(visual: &Visual) -> bool {
     (1..=COVER_BYTES_MAX).contains(&visual.data.len())
 }
 
-/// A media type, if it looks like one.
-fn media_type(text: &str) -> Option<String> {
+/// What the first bytes of a picture are those of.
+fn sniffed(data: &[u8]) -> Option<&'static str> {
+    match data {
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+/// What the file calls a picture, if that looks like a media type.
+fn declared(visual: &Visual) -> Option<String> {
+    let text = visual.media_type.as_deref()?;
     let fits = text.contains('/') && text.len() <= MEDIA_TYPE_CHARS_MAX;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-+.".contains(c);
     (fits && text.chars().all(is_plain)).then(|| text.to_ascii_lowercase())

@@ -39,6 +39,7 @@ mod ramp;
 mod reader;
 mod resample;
 mod source;
+mod vorbis_setup;
 
 pub use control::{Begin, FADE, Join, MixerEvent, Pulled, TrackId, Volume};
 pub use deck::{Deck, Faults};

@@ -27,6 +27,10 @@ use super::source::{Watch, Watched};
 /// allows 16 MiB for each.
 const HEADER_BYTES_MAX: u64 = 64 << 20;
 
+/// The same for CAF, whose table of packets takes 32 times as much memory as in the file: two
+/// million packets are eleven hours.
+const CAF_HEADER_BYTES_MAX: u64 = 2 << 20;
+
 /// A source cannot be played.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -58,8 +62,8 @@ pub enum OpenError {
     /// It contradicts itself or its format. Nothing but a better copy helps.
     #[error("the source is malformed: {0}")]
     Malformed(&'static str),
-    /// No packet came within what the largest real headers take.
-    #[error("the header is larger than {} MiB", HEADER_BYTES_MAX >> 20)]
+    /// No packet came within what the largest real headers take: 64 MiB, and 2 MiB for CAF.
+    #[error("the header is larger than any real one")]
     TooMuchHeader,
     /// The source itself failed; trying again may work.
     #[error("the source could not be read")]
@@ -107,9 +111,28 @@ pub(crate) struct Opened {
 
 /// Looks at what a source holds, and nothing more.
 pub(crate) fn look(source: Box<dyn MediaSource>) -> Result<Opened, OpenError> {
+    let Found { format, track, start, info, watch, is_seekable } = find(source)?;
+    let reader = Reader::new(format, (&track, start.clone()), is_seekable, watch);
+    Ok(Opened { reader, info, start })
+}
+
+/// A source, demuxed as far as its first packet.
+struct Found {
+    format: Box<dyn FormatReader>,
+    track: Track,
+    start: TrackStart,
+    info: Info,
+    watch: Watch,
+    is_seekable: bool,
+}
+
+fn find(source: Box<dyn MediaSource>) -> Result<Found, OpenError> {
     let watch = Watch::default();
     watch.ration(HEADER_BYTES_MAX);
     let (source, findings) = Watched::new(source, watch.clone()).map_err(OpenError::Io)?;
+    if findings.is_caf {
+        watch.ration(CAF_HEADER_BYTES_MAX);
+    }
     let is_seekable = source.is_seekable();
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     let mut format = probe(stream).map_err(|error| explain(error, &watch))?;
@@ -120,10 +143,10 @@ pub(crate) fn look(source: Box<dyn MediaSource>) -> Result<Opened, OpenError> {
     }
     if info.has_cover() && is_seekable {
         watch.hide_pictures();
+        watch.ration(HEADER_BYTES_MAX);
         format = probe_again(format).map_err(|error| explain(error, &watch))?;
     }
-    let reader = Reader::new(format, (&track, start.clone()), is_seekable, watch);
-    Ok(Opened { reader, info, start })
+    Ok(Found { format, track, start, info, watch, is_seekable })
 }
 
 /// A demuxer keeps the tags that it reads: with the pictures hidden, it reads them without.
@@ -198,5 +221,81 @@ fn give_head(params: &mut AudioCodecParameters, trim: Trim) {
     if let (false, Ok(channels @ 1..=2)) = (has_head, u8::try_from(channels)) {
         let pre_skip = u16::try_from(trim.delay).unwrap_or(u16::MAX);
         params.extra_data = Some(OpusHead::plain(channels, pre_skip).into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    const FLAC: &[u8] = include_bytes!("../../../../assets/trial/tones.flac");
+    const MP3: &[u8] = include_bytes!("../../../../assets/trial/tones.mp3");
+    const M4A: &[u8] = include_bytes!("../../../../assets/trial/tones.m4a");
+    const PICTURE: [u8; 100] = {
+        let mut picture = [7; 100];
+        (picture[0], picture[1], picture[2], picture[3]) = (0x89, b'P', b'N', b'G');
+        picture
+    };
+
+    fn flac() -> Vec<u8> {
+        let mut block = vec![6, 0, 0, 32 + 9 + 100, 0, 0, 0, 3, 0, 0, 0, 9];
+        block.extend(b"image/png");
+        block.extend([0; 20]);
+        block.extend([0, 0, 0, 100]);
+        block.extend(PICTURE);
+        [&FLAC[..42], &block, &FLAC[42..]].concat()
+    }
+
+    fn mp3() -> Vec<u8> {
+        let frame = [b"APIC\0\0\0\x71\0\0\0image/jpg\0\x03\0".as_slice(), &PICTURE].concat();
+        [b"ID3\x03\0\0\0\0\0\x7b", frame.as_slice(), MP3].concat()
+    }
+
+    /// Puts an atom into those around it, whose sizes grow, and moves the samples.
+    fn m4a() -> Vec<u8> {
+        let data = [b"\0\0\0\x74data\0\0\0\x0e\0\0\0\0".as_slice(), &PICTURE].concat();
+        let covr = [b"\0\0\0\x7ccovr".as_slice(), &data].concat();
+        let mut file = M4A.to_vec();
+        let grow = |file: &mut [u8], at: usize| {
+            let word: [u8; 4] = file[at..at + 4].try_into().expect("four bytes");
+            let grown = u32::from_be_bytes(word) + covr.len() as u32;
+            file[at..at + 4].copy_from_slice(&grown.to_be_bytes());
+        };
+        let find = |name: &[u8]| M4A.windows(4).position(|four| four == name).expect("an atom");
+        for name in [b"moov", b"udta", b"meta", b"ilst"] {
+            grow(&mut file, find(name) - 4);
+        }
+        let stco = find(b"stco") + 8;
+        let count = u32::from_be_bytes(M4A[stco..stco + 4].try_into().expect("four bytes"));
+        for n in 1..=count as usize {
+            grow(&mut file, stco + 4 * n);
+        }
+        let at = find(b"ilst") + 4;
+        file.splice(at..at, covr);
+        file
+    }
+
+    #[test]
+    fn a_cover_does_not_stay_with_the_demuxer() {
+        for (name, file) in [("FLAC", flac()), ("MP3", mp3()), ("MP4", m4a())] {
+            let mut found = find(Box::new(Cursor::new(file))).expect("a file that can be played");
+            let cover = found.info.take_cover().expect("a cover");
+            assert_eq!(cover.data[..], PICTURE, "{name}");
+            assert_eq!(cover.media_type.as_deref(), Some("image/png"), "{name}");
+            let metadata = found.format.metadata();
+            let kept = metadata.current().map_or(0, |revision| revision.media.visuals.len());
+            assert_eq!(kept, 0, "{name}");
+            let packet = found.format.next_packet().expect("it reads on").expect("a packet");
+            assert!(!packet.data.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cover_is_found_where_the_source_cannot_seek() {
+        let source = symphonia::core::io::ReadOnlySource::new(Cursor::new(flac()));
+        let found = find(Box::new(source)).expect("a file that can be played");
+        assert!(found.info.take_cover().is_some());
     }
 }

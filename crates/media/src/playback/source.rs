@@ -79,6 +79,8 @@ pub(crate) struct Findings {
     pub(crate) mp4: Survey,
     /// How long an MP3 without a header plays, about.
     pub(crate) mp3_length: Option<Duration>,
+    /// Whether it is a CAF file.
+    pub(crate) is_caf: bool,
 }
 
 /// The demuxer's end.
@@ -120,8 +122,8 @@ impl Watched {
             peeked: Vec::new(),
             peeked_at: 0,
         };
-        watched.pass_large_tag()?;
-        let mut findings = Findings::default();
+        let head = watched.pass_large_tag()?;
+        let mut findings = Findings { is_caf: head.starts_with(b"caff"), ..Findings::default() };
         if watched.inner.is_seekable() {
             let Self { inner, start, tag_end, .. } = &mut watched;
             findings.mp4 = Survey::of(inner, *start)?;
@@ -138,10 +140,13 @@ impl Watched {
         Ok((watched, findings))
     }
 
-    fn pass_large_tag(&mut self) -> io::Result<()> {
+    /// Answers with the first bytes of the source.
+    fn pass_large_tag(&mut self) -> io::Result<[u8; ID3_HEADER_LEN]> {
         let mut header = Vec::with_capacity(ID3_HEADER_LEN);
         self.inner.by_ref().take(ID3_HEADER_LEN as u64).read_to_end(&mut header)?;
         self.watch.seen().bytes += header.len() as u64;
+        let mut head = [0; ID3_HEADER_LEN];
+        head[..header.len()].copy_from_slice(&header);
         let tag = id3_len(&header);
         self.tag_end = tag.unwrap_or(0);
         let tag = tag.filter(|len| *len > ID3_BYTES_MAX);
@@ -157,7 +162,7 @@ impl Watched {
             None if self.inner.is_seekable() => {}
             None => self.peeked = header,
         }
-        Ok(())
+        Ok(head)
     }
 
     /// Where the demuxer's first byte is.
