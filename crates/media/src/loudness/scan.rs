@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn silence_has_no_loudness() {
-        let silence = scan(48_000, &[&[0.0; 96_000]]).loudness();
+        let silence = scan(48_000, &[&vec![0.0; 96_000]]).loudness();
         assert_eq!(silence, Loudness { integrated: None, true_peak: None });
         let nothing = scan(48_000, &[]).loudness();
         assert_eq!(nothing, Loudness { integrated: None, true_peak: None });

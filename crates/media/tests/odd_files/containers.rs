@@ -79,7 +79,7 @@ fn wav_of_every_width_plays() {
     for (tag, bits, codec) in
         [(1, 8, "pcm_u8"), (1, 16, "pcm_s16le"), (1, 24, "pcm_s24le"), (3, 32, "pcm_f32le")]
     {
-        let data = wav::chunk(b"data", &wav::data(&tones(44_100), bits));
+        let data = wav::chunk(*b"data", &wav::data(&tones(44_100), bits));
         let plain = wav::riff(&[wav::format(tag, 44_100, 2, bits), data.clone()]);
         assert_plays(plain, codec, 2.0, 1e-6);
         let extensible = wav::riff(&[wav::extensible(tag, 44_100, 2, bits, 3), data]);
@@ -90,13 +90,13 @@ fn wav_of_every_width_plays() {
 #[test]
 fn mu_law_at_8_khz_plays() {
     let data: Vec<u8> = tones(8_000).into_iter().map(wav::mu_law).collect();
-    let file = wav::riff(&[wav::coded(7, 8_000, 2, 8), wav::chunk(b"data", &data)]);
+    let file = wav::riff(&[wav::coded(7, 8_000, 2, 8), wav::chunk(*b"data", &data)]);
     assert_plays(file, "pcm_mulaw", 2.0, 1e-6);
 }
 
 #[test]
 fn wav_at_192_khz_plays() {
-    let data = wav::chunk(b"data", &wav::data(&tones(192_000), 24));
+    let data = wav::chunk(*b"data", &wav::data(&tones(192_000), 24));
     let file = wav::riff(&[wav::extensible(1, 192_000, 2, 24, 3), data]);
     assert_plays(file, "pcm_s24le", 2.0, 1e-6);
 }
@@ -110,7 +110,7 @@ fn a_file_of_7_1_channels_is_mixed_down_with_its_sides_apart() {
         flac::file(48_000, 8, &pcm16(&samples), &[]),
         wav::riff(&[
             wav::extensible(1, 48_000, 8, 16, 0x63f),
-            wav::chunk(b"data", &wav::data(&samples, 16)),
+            wav::chunk(*b"data", &wav::data(&samples, 16)),
         ]),
     ];
     for file in files {

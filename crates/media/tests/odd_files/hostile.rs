@@ -28,9 +28,9 @@ fn files() -> Vec<Vec<u8>> {
         ogg::opus(1, &head, &["TITLE=a"], packets),
         flac::file(44_100, 2, &pcm16(samples), &[picture]),
         wav::riff(&[
-            wav::chunk(b"ds64", &[0; 28]),
+            wav::chunk(*b"ds64", &[0; 28]),
             wav::extensible(1, 44_100, 2, 16, 3),
-            wav::chunk(b"data", &wav::data(samples, 16)),
+            wav::chunk(*b"data", &wav::data(samples, 16)),
         ]),
         include_bytes!("frames.mp3")[..4_000].to_vec(),
         include_bytes!("low.mp3")[..2_000].to_vec(),

@@ -41,11 +41,11 @@ fn a_riff_size_that_is_too_small_cuts_nothing() {
 #[test]
 fn chunks_of_odd_length_and_unknown_ones_are_passed_over() {
     let file = wav::riff(&[
-        wav::chunk(b"JUNK", &[7; 27]),
+        wav::chunk(*b"JUNK", &[7; 27]),
         wav::format(1, 44_100, 2, 16),
-        wav::chunk(b"bext", &[0; 603]),
-        wav::chunk(b"data", &wav::data(&tones(44_100), 16)),
-        wav::chunk(b"LIST", b"INFO"),
+        wav::chunk(*b"bext", &[0; 603]),
+        wav::chunk(*b"data", &wav::data(&tones(44_100), 16)),
+        wav::chunk(*b"LIST", b"INFO"),
     ]);
     assert_plays(file, "pcm_s16le", 2.0, 1e-6);
 }
@@ -57,9 +57,9 @@ fn rf64_and_bw64_play_as_long_as_their_own_size_says() {
     let mut ds64: Vec<u8> = sizes.iter().flat_map(|size| size.to_le_bytes()).collect();
     ds64.extend([0; 4]);
     let mut file = wav::riff(&[
-        wav::chunk(b"ds64", &ds64),
+        wav::chunk(*b"ds64", &ds64),
         wav::format(1, 44_100, 2, 16),
-        wav::chunk(b"data", &data),
+        wav::chunk(*b"data", &data),
     ]);
     let at = file.windows(4).position(|four| four == b"data").expect("the chunk") + 4;
     file[at..at + 4].fill(0xff);
@@ -72,7 +72,7 @@ fn rf64_and_bw64_play_as_long_as_their_own_size_says() {
 
 #[test]
 fn a_file_without_samples_is_silent_and_not_an_error() {
-    let empty = wav::riff(&[wav::format(1, 44_100, 2, 16), wav::chunk(b"data", &[])]);
+    let empty = wav::riff(&[wav::format(1, 44_100, 2, 16), wav::chunk(*b"data", &[])]);
     let heard = hear(empty);
     assert!(heard.parts.is_empty() && heard.error.is_none());
 }

@@ -95,7 +95,7 @@ fn loudness_tags_are_read_from_every_kind_of_file() {
     let replay_gain = ["REPLAYGAIN_TRACK_GAIN=-7.30 dB", "REPLAYGAIN_TRACK_PEAK=0.988553"];
     let id3 = id3(&[
         (b"TXXX", b"\0replaygain_track_gain\0-7.30 dB".to_vec()),
-        (b"TXXX", b"\0replaygain_track_peak\00.988553".to_vec()),
+        (b"TXXX", b"\0replaygain_track_peak\x000.988553".to_vec()),
     ]);
     // -12.3 dB to -23 LUFS, in 1/256 dB.
     let r128 = ogg::opus(1, &opus_head(2, 312, 0), &["R128_TRACK_GAIN=-3149"], &opus_packets(960));

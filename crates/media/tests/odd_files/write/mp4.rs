@@ -1,7 +1,7 @@
 //! MP4 (ISO/IEC 14496-12), and Opus in it.
 
-fn atom(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
-    [&(body.len() as u32 + 8).to_be_bytes(), kind.as_slice(), body].concat()
+fn atom(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32 + 8).to_be_bytes(), &kind, body].concat()
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
@@ -23,9 +23,9 @@ pub(crate) fn atoms(file: &[u8]) -> Vec<([u8; 4], std::ops::Range<usize>)> {
 /// Two seconds of Opus, `moov` before or behind the samples; the music is `length` samples from
 /// the pre-skip on.
 pub(crate) fn opus(packets: &[Vec<u8>], pre_skip: u16, length: u32, moov_last: bool) -> Vec<u8> {
-    let ftyp = atom(b"ftyp", b"isom\0\0\x02\0isom");
+    let ftyp = atom(*b"ftyp", b"isom\0\0\x02\0isom");
     let moov_len = moov(packets, pre_skip, length, 0).len();
-    let mdat = atom(b"mdat", &packets.concat());
+    let mdat = atom(*b"mdat", &packets.concat());
     if moov_last {
         let offset = ftyp.len() + 8;
         return [ftyp, mdat, moov(packets, pre_skip, length, offset)].concat();
@@ -43,35 +43,36 @@ fn moov(packets: &[Vec<u8>], pre_skip: u16, length: u32, offset: usize) -> Vec<u
     dops.extend([0; 3]);
     let mut entry = vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 16, 0, 0, 0, 0];
     entry.extend(words(&[48_000 << 16]));
-    entry.extend(atom(b"dOps", &dops));
+    entry.extend(atom(*b"dOps", &dops));
     let sizes: Vec<u32> = packets.iter().map(|packet| packet.len() as u32).collect();
     let stbl = atom(
-        b"stbl",
+        *b"stbl",
         &[
-            atom(b"stsd", &[words(&[0, 1]), atom(b"Opus", &entry)].concat()),
-            atom(b"stts", &words(&[0, 1, count, 960])),
-            atom(b"stsc", &words(&[0, 1, 1, count, 1])),
-            atom(b"stsz", &[words(&[0, 0, count]), words(&sizes)].concat()),
-            atom(b"stco", &words(&[0, 1, offset as u32])),
+            atom(*b"stsd", &[words(&[0, 1]), atom(*b"Opus", &entry)].concat()),
+            atom(*b"stts", &words(&[0, 1, count, 960])),
+            atom(*b"stsc", &words(&[0, 1, 1, count, 1])),
+            atom(*b"stsz", &[words(&[0, 0, count]), words(&sizes)].concat()),
+            atom(*b"stco", &words(&[0, 1, offset as u32])),
         ]
         .concat(),
     );
     let dinf =
-        atom(b"dinf", &atom(b"dref", &[words(&[0, 1]), atom(b"url ", &words(&[1]))].concat()));
-    let minf = atom(b"minf", &[atom(b"smhd", &words(&[0, 0])), dinf, stbl].concat());
-    let hdlr = atom(b"hdlr", &[words(&[0, 0]), b"soun".to_vec(), vec![0; 13]].concat());
-    let mdhd = atom(b"mdhd", &words(&[0, 0, 0, 48_000, whole, 0x55c4_0000]));
-    let mdia = atom(b"mdia", &[mdhd, hdlr, minf].concat());
-    let elst = atom(b"elst", &words(&[0, 1, length, u32::from(pre_skip), 1 << 16]));
+        atom(*b"dinf", &atom(*b"dref", &[words(&[0, 1]), atom(*b"url ", &words(&[1]))].concat()));
+    let minf = atom(*b"minf", &[atom(*b"smhd", &words(&[0, 0])), dinf, stbl].concat());
+    let hdlr = atom(*b"hdlr", &[words(&[0, 0]), b"soun".to_vec(), vec![0; 13]].concat());
+    let mdhd = atom(*b"mdhd", &words(&[0, 0, 0, 48_000, whole, 0x55c4_0000]));
+    let mdia = atom(*b"mdia", &[mdhd, hdlr, minf].concat());
+    let elst = atom(*b"elst", &words(&[0, 1, length, u32::from(pre_skip), 1 << 16]));
     let tkhd = [words(&[7, 0, 0, 1, 0, length, 0, 0, 0, 0x0100_0000]), matrix(), words(&[0, 0])];
-    let trak = atom(b"trak", &[atom(b"tkhd", &tkhd.concat()), atom(b"edts", &elst), mdia].concat());
+    let trak =
+        atom(*b"trak", &[atom(*b"tkhd", &tkhd.concat()), atom(*b"edts", &elst), mdia].concat());
     let mvhd = [
         words(&[0, 0, 0, 48_000, length, 1 << 16, 0x0100_0000, 0, 0]),
         matrix(),
         words(&[0; 6]),
         words(&[2]),
     ];
-    atom(b"moov", &[atom(b"mvhd", &mvhd.concat()), trak].concat())
+    atom(*b"moov", &[atom(*b"mvhd", &mvhd.concat()), trak].concat())
 }
 
 fn matrix() -> Vec<u8> {

@@ -8,18 +8,18 @@ pub(crate) fn riff(chunks: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A chunk, with the byte that makes it even.
-pub(crate) fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
+pub(crate) fn chunk(id: [u8; 4], body: &[u8]) -> Vec<u8> {
     let padding = &[0][..body.len() % 2];
-    [id.as_slice(), &(body.len() as u32).to_le_bytes(), body, padding].concat()
+    [&id[..], &(body.len() as u32).to_le_bytes(), body, padding].concat()
 }
 
 pub(crate) fn format(tag: u16, rate_hz: u32, channels: u16, bits: u16) -> Vec<u8> {
-    chunk(b"fmt ", &format_body(tag, rate_hz, channels, bits))
+    chunk(*b"fmt ", &format_body(tag, rate_hz, channels, bits))
 }
 
 /// The format of anything but PCM: with the size of an extension that is empty.
 pub(crate) fn coded(tag: u16, rate_hz: u32, channels: u16, bits: u16) -> Vec<u8> {
-    chunk(b"fmt ", &[format_body(tag, rate_hz, channels, bits), vec![0; 2]].concat())
+    chunk(*b"fmt ", &[format_body(tag, rate_hz, channels, bits), vec![0; 2]].concat())
 }
 
 /// `WAVEFORMATEXTENSIBLE` with the tag within its GUID.
@@ -30,7 +30,7 @@ pub(crate) fn extensible(tag: u16, rate_hz: u32, channels: u16, bits: u16, mask:
     body.extend(mask.to_le_bytes());
     body.extend(tag.to_le_bytes());
     body.extend(b"\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71");
-    chunk(b"fmt ", &body)
+    chunk(*b"fmt ", &body)
 }
 
 fn format_body(tag: u16, rate_hz: u32, channels: u16, bits: u16) -> Vec<u8> {
@@ -57,7 +57,7 @@ pub(crate) fn data(samples: &[f32], bits: u16) -> Vec<u8> {
 
 /// A plain file of 16 bits.
 pub(crate) fn plain(rate_hz: u32, channels: u16, samples: &[f32]) -> Vec<u8> {
-    riff(&[format(1, rate_hz, channels, 16), chunk(b"data", &data(samples, 16))])
+    riff(&[format(1, rate_hz, channels, 16), chunk(*b"data", &data(samples, 16))])
 }
 
 /// A sample in µ-law (ITU-T G.711).
