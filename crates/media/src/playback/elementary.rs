@@ -8,6 +8,9 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Duration;
 
+use super::mend::read_at;
+use super::source::id3_len;
+
 /// How far into a file the first frame is looked for.
 const JUNK_BYTES_MAX: u64 = 64 << 10;
 /// Where the frames are counted, and over how many bytes each time.
@@ -19,7 +22,7 @@ const RUN_MIN: usize = 3;
 /// How long such a file plays; none if it is something else, or has a header that says so.
 pub(crate) fn estimate<S: Read + Seek>(source: &mut S, start: u64) -> io::Result<Option<Duration>> {
     let end = source.seek(SeekFrom::End(0))?;
-    let start = start + id3_len(&read_at(source, start, 10)?);
+    let start = start + id3_len(&read_at(source, start, 10)?).unwrap_or(0);
     let front = read_at(source, start, JUNK_BYTES_MAX)?;
     if KNOWN.iter().any(|magic| front.starts_with(magic)) || front.get(4..8) == Some(b"ftyp") {
         return Ok(None);
@@ -97,18 +100,6 @@ fn run(bytes: &[u8]) -> Option<usize> {
             next.is_some()
         })
     })
-}
-
-/// How long an `ID3v2` tag is, zero without one.
-fn id3_len(header: &[u8]) -> u64 {
-    super::source::id3_len(header).unwrap_or(0)
-}
-
-fn read_at<S: Read + Seek>(source: &mut S, at: u64, len: u64) -> io::Result<Vec<u8>> {
-    source.seek(SeekFrom::Start(at))?;
-    let mut bytes = Vec::new();
-    source.by_ref().take(len).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

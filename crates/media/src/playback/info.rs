@@ -16,7 +16,7 @@ use crate::loudness::tag::Tags;
 /// Longest title, artist or album that is kept, in characters; a chat line takes no more.
 const TEXT_CHARS_MAX: usize = 200;
 /// The largest cover that is kept: what FLAC allows, and more than a homeserver takes.
-const COVER_BYTES_MAX: usize = 16 << 20;
+pub(crate) const COVER_BYTES_MAX: usize = 16 << 20;
 /// Longest media type of a cover.
 const MEDIA_TYPE_CHARS_MAX: usize = 64;
 

@@ -113,7 +113,8 @@ pub(crate) fn flac_pictures<S: Read + Seek>(source: &mut S, start: u64) -> io::R
     Ok(patches)
 }
 
-fn read_at<S: Read + Seek>(source: &mut S, at: u64, len: u64) -> io::Result<Vec<u8>> {
+/// So many bytes from there, or as many as there are.
+pub(crate) fn read_at<S: Read + Seek>(source: &mut S, at: u64, len: u64) -> io::Result<Vec<u8>> {
     source.seek(SeekFrom::Start(at))?;
     let mut bytes = Vec::new();
     source.by_ref().take(len).read_to_end(&mut bytes)?;

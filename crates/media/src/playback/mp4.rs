@@ -6,15 +6,22 @@
 //! unless it is told that the file were longer.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek};
+use std::ops::Range;
 
-use super::mend::Patch;
+use super::info::COVER_BYTES_MAX;
+use super::mend::{Patch, read_at};
 use super::queue::Trim;
 
 /// Atoms looked at on the top level; fragmented files have thousands behind the ones that matter.
 const ATOMS_MAX: usize = 64;
-/// The largest index that is read: 24 h of AAC take 16 MiB.
+/// The largest index that is read, tags aside: 24 h of AAC take 16 MiB.
 const MOOV_BYTES_MAX: u64 = 32 << 20;
+
+/// Tags looked at to find the pictures among them.
+const TAGS_MAX: usize = 256;
+/// Where the pictures are, within `moov`.
+const COVERS: [[u8; 4]; 4] = [*b"udta", *b"meta", *b"ilst", *b"covr"];
 
 /// What was found out about an MP4 file.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,6 +29,8 @@ pub(crate) struct Survey {
     edits: BTreeMap<u32, Edit>,
     /// The name of the atom with the pictures, made one that is passed over.
     pub(crate) pictures: Vec<Patch>,
+    /// The same for pictures that are too large to be kept even for a moment.
+    pub(crate) large_pictures: Vec<Patch>,
     /// Where the last atom ends by its own word.
     pub(crate) end: u64,
 }
@@ -43,23 +52,14 @@ impl Survey {
         let mut at = start;
         let mut has_moov = false;
         for n in 0..ATOMS_MAX {
-            source.seek(SeekFrom::Start(at))?;
-            let mut header = Vec::with_capacity(16);
-            source.by_ref().take(16).read_to_end(&mut header)?;
-            let Some(atom) = AtomHeader::parse(&header) else { break };
+            let Some(atom) = AtomHeader::parse(&read_at(source, at, 16)?) else { break };
             if n == 0 && &atom.kind != b"ftyp" {
                 break;
             }
             let Some(size) = atom.size else { break };
             survey.end = at.saturating_add(size).saturating_sub(start);
-            if &atom.kind == b"moov" && size <= MOOV_BYTES_MAX {
-                source.seek(SeekFrom::Start(at + atom.header_len as u64))?;
-                let mut moov = Vec::new();
-                source.by_ref().take(size - atom.header_len as u64).read_to_end(&mut moov)?;
-                survey.edits = edits(&moov);
-                let body = at + atom.header_len as u64;
-                let name = covers_name(&moov).map(|name| body + name as u64);
-                survey.pictures.extend(name.map(|at| Patch { at, bytes: b"free".to_vec() }));
+            if &atom.kind == b"moov" {
+                survey.read_moov(source, at + atom.header_len as u64..at.saturating_add(size))?;
                 has_moov = true;
             }
             // Behind the samples is nothing more to learn, and to seek there may cost a request.
@@ -69,6 +69,24 @@ impl Survey {
             at = at.saturating_add(size);
         }
         Ok(survey)
+    }
+
+    fn read_moov<S: Read + Seek>(&mut self, source: &mut S, body: Range<u64>) -> io::Result<()> {
+        let covers = if body.end - body.start <= MOOV_BYTES_MAX {
+            let moov = read_at(source, body.start, body.end - body.start)?;
+            self.edits = edits(&moov);
+            let covers = find(&mut Cursor::new(&moov), 0..moov.len() as u64, &COVERS)?;
+            covers.map(|covers| covers.start + body.start..covers.end + body.start)
+        } else {
+            self.edits = edits(&without_tags(source, body.clone())?);
+            find(source, body, &COVERS)?
+        };
+        if let Some(covers) = covers {
+            let is_large = covers.end - covers.start > COVER_BYTES_MAX as u64;
+            let patch = Patch { at: covers.start + 4, bytes: b"free".to_vec() };
+            if is_large { self.large_pictures.push(patch) } else { self.pictures.push(patch) }
+        }
+        Ok(())
     }
 
     /// What to cut from a track, in samples at its rate.
@@ -123,27 +141,48 @@ fn child<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     })
 }
 
-/// Where the name of the covers' atom stands.
-fn covers_name(moov: &[u8]) -> Option<usize> {
-    let (udta, udta_at) = place(moov, *b"udta")?;
-    let (meta, meta_at) = place(udta, *b"meta")?;
-    // An atom with version and flags, but not so in files of QuickTime.
-    let flags = if meta.get(4..8) == Some(b"hdlr") { 0 } else { 4 };
-    let (ilst, ilst_at) = place(meta.get(flags..)?, *b"ilst")?;
-    let (_, covr_at) = place(ilst, *b"covr")?;
-    Some(udta_at + meta_at + flags + ilst_at + covr_at - 4)
+/// The atom at the end of a path, header included.
+fn find<S: Read + Seek>(
+    source: &mut S,
+    within: Range<u64>,
+    path: &[[u8; 4]],
+) -> io::Result<Option<Range<u64>>> {
+    let Some((wanted, rest)) = path.split_first() else { return Ok(Some(within)) };
+    let mut at = within.start;
+    for _ in 0..TAGS_MAX {
+        let Some(atom) = AtomHeader::parse(&read_at(source, at, 16)?) else { break };
+        let end = atom.size.map_or(within.end, |size| at.saturating_add(size)).min(within.end);
+        if atom.kind == *wanted {
+            let mut body = at + atom.header_len as u64;
+            // An atom with version and flags, but not so in files of QuickTime.
+            if wanted == b"meta" && read_at(source, body, 8)?.get(4..8) != Some(b"hdlr") {
+                body += 4;
+            }
+            return if rest.is_empty() { Ok(Some(at..end)) } else { find(source, body..end, rest) };
+        }
+        if end >= within.end {
+            break;
+        }
+        at = end;
+    }
+    Ok(None)
 }
 
-/// The atom of this name, and where its body stands; only those with short headers.
-fn place(bytes: &[u8], kind: [u8; 4]) -> Option<(&[u8], usize)> {
-    let mut at = 0;
-    for (found, body) in children(bytes) {
-        if found == kind {
-            return (bytes.get(at + 4..at + 8) == Some(&kind)).then_some((body, at + 8));
+/// The index of a file whose tags are larger than the rest of it.
+fn without_tags<S: Read + Seek>(source: &mut S, within: Range<u64>) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut at = within.start;
+    for _ in 0..ATOMS_MAX {
+        let Some(atom) = AtomHeader::parse(&read_at(source, at, 16)?) else { break };
+        let Some(size) = atom.size.filter(|size| at.saturating_add(*size) <= within.end) else {
+            break;
+        };
+        if &atom.kind != b"udta" && kept.len() as u64 + size <= MOOV_BYTES_MAX {
+            kept.extend(read_at(source, at, size)?);
         }
-        at += 8 + body.len();
+        at += size;
     }
-    None
+    Ok(kept)
 }
 
 fn edits(moov: &[u8]) -> BTreeMap<u32, Edit> {
@@ -201,8 +240,6 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
 
     fn atom(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
@@ -255,6 +292,17 @@ mod tests {
             let expected = Patch { at: at as u64, bytes: b"free".to_vec() };
             assert_eq!(survey(&file).pictures, [expected]);
         }
+    }
+
+    #[test]
+    fn an_index_with_a_cover_of_50_mib_is_read_without_it() {
+        let covr = atom(*b"covr", &atom(*b"data", &vec![7; 50 << 20]));
+        let meta = atom(*b"meta", &[vec![0; 4], atom(*b"ilst", &covr)].concat());
+        let whole = moov(&[0, 1, 2_000, 1024, 1 << 16]);
+        let moov = atom(*b"moov", &[&whole[8..], &atom(*b"udta", &meta)].concat());
+        let survey = survey(&[atom(*b"ftyp", b"M4A "), moov]);
+        assert_eq!(survey.trim(7, 44_100), Some(Trim { delay: 1024, length: Some(88_200) }));
+        assert_eq!((survey.pictures.len(), survey.large_pictures.len()), (0, 1));
     }
 
     #[test]

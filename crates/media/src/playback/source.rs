@@ -128,7 +128,8 @@ impl Watched {
             let Self { inner, start, tag_end, .. } = &mut watched;
             findings.mp4 = Survey::of(inner, *start)?;
             findings.mp3_length = elementary::estimate(inner, *start)?;
-            let patches = mend::wave(inner, *start)?;
+            let mut patches = mend::wave(inner, *start)?;
+            patches.append(&mut findings.mp4.large_pictures);
             let mut pictures = std::mem::take(&mut findings.mp4.pictures);
             pictures.extend(mend::flac_pictures(inner, (*start).max(*tag_end))?);
             watched.claimed_end = findings.mp4.end;

@@ -1,7 +1,7 @@
 //! What files say about themselves, some at great length.
 
 use crate::hear::{assert_plays, hear, pcm16, tones};
-use crate::write::{flac, ogg, opus_head, opus_packets};
+use crate::write::{flac, mp4, ogg, opus_head, opus_packets};
 
 const FRAMES: &[u8] = include_bytes!("frames.mp3");
 const SECONDS: f64 = 78.0 * 1152.0 / 44_100.0;
@@ -88,6 +88,18 @@ fn pictures_of_45_mib_in_flac_do_not_keep_it_from_playing() {
     let heard = hear(file);
     heard.whole().assert_tones(0.3);
     assert_eq!(heard.info.take_cover().map(|cover| cover.data.len()), Some(15 << 20));
+}
+
+#[test]
+fn a_cover_of_50_mib_in_mp4_is_passed_over_and_a_smaller_one_is_not() {
+    let plain = mp4::opus(&opus_packets(960), 312, 95_000, true);
+    for (len, kept) in [(50 << 20, None), (90_000, Some(90_000))] {
+        let file = mp4::with_cover(&plain, len);
+        let heard = hear(file);
+        assert!((heard.seconds() - 95_000.0 / 48_000.0).abs() < 1e-6, "{}", heard.seconds());
+        heard.whole().assert_tones(0.3);
+        assert_eq!(heard.info.take_cover().map(|cover| cover.data.len()), kept);
+    }
 }
 
 #[test]

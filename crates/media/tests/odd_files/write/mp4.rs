@@ -115,3 +115,14 @@ pub(crate) fn as_adts(file: &[u8]) -> Vec<u8> {
     }
     adts
 }
+
+/// The same file, whose `moov` is last, with a cover of so many bytes.
+pub(crate) fn with_cover(file: &[u8], len: usize) -> Vec<u8> {
+    let moov = atoms(file).pop().expect("an atom").1;
+    let data = atom(*b"data", &[words(&[13, 0]), vec![0xd8; len]].concat());
+    let hdlr = atom(*b"hdlr", &[words(&[0, 0]), b"mdirappl".to_vec(), vec![0; 9]].concat());
+    let ilst = atom(*b"ilst", &atom(*b"covr", &data));
+    let udta = atom(*b"udta", &atom(*b"meta", &[words(&[0]), hdlr, ilst].concat()));
+    let grown = atom(*b"moov", &[&file[moov.start + 8..], &udta].concat());
+    [&file[..moov.start], &grown].concat()
+}
