@@ -26,7 +26,6 @@ mod encode;
 mod fifo;
 mod guard;
 mod info;
-mod landing;
 mod limiter;
 mod mend;
 mod mixer;

@@ -64,7 +64,9 @@ impl Ramp {
         }
         if self.is_settled() {
             let gain = shape(self.value);
-            stereo.iter_mut().for_each(|sample| *sample *= gain);
+            for sample in stereo {
+                *sample *= gain;
+            }
             return;
         }
         for frame in stereo.chunks_exact_mut(2) {

@@ -36,8 +36,9 @@ const READ_BYTES_SOFT: u64 = 16 << 20;
 
 /// How much may be read to reach another place: 6 h of MP3 at 320 kbit/s, which have no index.
 const SEEK_BYTES_MAX: u64 = 1 << 30;
-/// How much earlier a decoder of Opus begins, so that it has settled (RFC 7845 §4.6).
-const OPUS_PREROLL: Duration = Duration::from_millis(80);
+/// How much earlier a decoder of Opus begins, so that it has settled: three times what RFC 7845 §4.6
+/// asks for, as the error of music in CELT frames only halves with each of them.
+const OPUS_PREROLL: Duration = Duration::from_millis(240);
 /// Likewise for others: two frames of AAC or Vorbis overlap, and the bits of an MP3 frame may be in
 /// frames up to 511 bytes before it, two of them at 128 kbit/s.
 const PREROLL: Duration = Duration::from_millis(120);

@@ -48,23 +48,76 @@ pub(crate) fn file(head: &[u8], packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn page(file: &mut Vec<u8>, flags: u8, granule: u64, sequence: u32, packet: &[u8]) {
+    page_of(file, 1, flags, granule, sequence, &[packet.to_vec()]);
+}
+
+/// A page of whole packets.
+pub(crate) fn page_of(
+    file: &mut Vec<u8>,
+    serial: u32,
+    flags: u8,
+    granule: u64,
+    sequence: u32,
+    packets: &[Vec<u8>],
+) {
     let start = file.len();
     file.extend(b"OggS");
     file.extend([0, flags]);
     file.extend(granule.to_le_bytes());
-    file.extend(1_u32.to_le_bytes());
+    file.extend(serial.to_le_bytes());
     file.extend(sequence.to_le_bytes());
     file.extend([0; 4]);
-    file.push((packet.len() / 255 + 1) as u8);
-    file.extend(std::iter::repeat_n(255, packet.len() / 255));
-    file.push((packet.len() % 255) as u8);
-    file.extend(packet);
+    let lacing: Vec<u8> = packets
+        .iter()
+        .flat_map(|packet| {
+            let last = (packet.len() % 255) as u8;
+            std::iter::repeat_n(255, packet.len() / 255).chain([last])
+        })
+        .collect();
+    file.push(u8::try_from(lacing.len()).expect("a page of packets"));
+    file.extend(lacing);
+    file.extend(packets.concat());
     let crc = file[start..].iter().fold(0_u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
             if crc & 1 << 31 == 0 { crc << 1 } else { crc << 1 ^ 0x04c1_1db7 }
         })
     });
     file[start + 22..start + 26].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// One page of a file.
+pub(crate) struct Page {
+    pub(crate) granule: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Page {
+    /// Its packets, all of which are to be whole.
+    pub(crate) fn packets(&self) -> Vec<Vec<u8>> {
+        assert_eq!(self.bytes[5] & 1, 0, "it begins in the middle of a packet");
+        let packets = all_packets(&self.bytes);
+        let held: usize = packets.iter().map(Vec::len).sum();
+        assert_eq!(held, self.bytes.len() - 27 - usize::from(self.bytes[26]), "its end is missing");
+        packets
+    }
+}
+
+pub(crate) fn pages(file: &[u8]) -> Vec<Page> {
+    let mut pages = Vec::new();
+    let mut rest = file;
+    while rest.len() >= 27 {
+        let table = usize::from(rest[26]);
+        let data: usize = rest[27..27 + table].iter().map(|lacing| usize::from(*lacing)).sum();
+        let (bytes, after) = rest.split_at(27 + table + data);
+        let granule = u64::from_le_bytes(bytes[6..14].try_into().expect("eight bytes"));
+        pages.push(Page { granule, bytes: bytes.to_vec() });
+        rest = after;
+    }
+    pages
+}
+
+pub(crate) fn serial(file: &[u8]) -> u32 {
+    u32::from_le_bytes(file[14..18].try_into().expect("four bytes"))
 }
 
 /// Several packets of one frame as one packet of several frames.

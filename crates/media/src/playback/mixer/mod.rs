@@ -85,6 +85,8 @@ pub struct Mixer {
     /// What was replaced, skipped or stopped and still fades.
     leaving: VecDeque<Voice>,
     clips: Vec<Voice>,
+    /// The last one of which was told that it ends soon.
+    near_end: Option<TrackId>,
     volume: Volume,
     volume_gain: Ramp,
     ducking: Ducking,
@@ -95,20 +97,27 @@ pub struct Mixer {
     /// The last sample of music, and of clips, that ended in the middle of a swing.
     ring: Ring,
     clip_ring: Ring,
-    /// Whether packets go out as they are.
-    is_passing: bool,
+    output: Output,
     /// For how many frames they could have.
     settled: u8,
     /// How many silent frames went out in a row, up to [`TAIL_FRAMES`].
     quiet: u8,
-    /// Whether the far end's decoder knows nothing of the encoder.
-    is_cold: bool,
     /// Whether [`MixerEvent::Drained`] is to be told.
     is_busy: bool,
     block: Box<[f32; BLOCK]>,
     scratch: Box<[f32; BLOCK]>,
     events: VecDeque<MixerEvent>,
     dead: Vec<Deck>,
+}
+
+/// Where frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// Packets go out as they are.
+    Passing,
+    Encoding,
+    /// The next frame is encoded, and the far end's decoder knows nothing of the encoder.
+    Changing,
 }
 
 /// A deck whose turn has not come.
@@ -123,7 +132,7 @@ impl fmt::Debug for Mixer {
         f.debug_struct("Mixer")
             .field("current", &self.current())
             .field("position", &self.position())
-            .field("is_passing", &self.is_passing)
+            .field("output", &self.output)
             .field("is_paused", &self.is_paused)
             .finish_non_exhaustive()
     }
@@ -143,6 +152,7 @@ impl Mixer {
             next: None,
             leaving: VecDeque::new(),
             clips: Vec::new(),
+            near_end: None,
             volume: Volume::UNITY,
             volume_gain: Ramp::at(1.0),
             ducking: Ducking::default(),
@@ -152,10 +162,9 @@ impl Mixer {
             pause_gain: Ramp::at(1.0),
             ring: Ring::default(),
             clip_ring: Ring::default(),
-            is_passing: false,
+            output: Output::Encoding,
             settled: 0,
             quiet: TAIL_FRAMES,
-            is_cold: false,
             is_busy: false,
             block: Box::new([0.0; BLOCK]),
             scratch: Box::new([0.0; BLOCK]),
@@ -296,7 +305,7 @@ impl Mixer {
 
     /// Whether packets of Opus go out as they came in.
     pub fn is_passing(&self) -> bool {
-        self.is_passing && self.current.is_some()
+        self.output == Output::Passing && self.current.is_some()
     }
 
     /// One of the decks that are held: what plays, follows, fades out, or is a clip. To be fed.
@@ -371,6 +380,7 @@ impl Mixer {
 
     fn become_current(&mut self, voice: Voice) {
         self.is_busy = true;
+        self.near_end = None;
         self.tell(MixerEvent::Began(voice.id));
         self.current = Some(voice);
     }

@@ -7,7 +7,8 @@ use tracing::warn;
 use super::super::control::{Join, MixerEvent, Pulled};
 use super::super::deck::{Sent, Supply};
 use super::super::encode::SILENCE;
-use super::{BLOCK, FADE_MAX, Mixer, Next, TAIL_FRAMES, samples};
+use super::super::ramp::Ramp;
+use super::{BLOCK, FADE_MAX, Mixer, Next, Output, TAIL_FRAMES, samples};
 
 /// How early the end of a deck is told, beside a crossfade: time to find and open what follows.
 const NEAR_END: Duration = Duration::from_secs(10);
@@ -35,12 +36,12 @@ impl Mixer {
         }
         self.tell_near_end();
         self.cross_over();
-        if self.is_passing && self.must_mix() {
-            self.stop_passing();
-        } else if !self.is_passing {
+        if self.output != Output::Passing {
             self.try_to_pass();
+        } else if self.must_mix() {
+            self.stop_passing();
         }
-        let passed = if self.is_passing { self.pass(out) } else { None };
+        let passed = if self.output == Output::Passing { self.pass(out) } else { None };
         let pulled = passed.unwrap_or_else(|| self.mix(out));
         let is_idle = self.current.is_none() && self.next.is_none() && self.leaving.is_empty();
         if self.is_busy && is_idle {
@@ -53,20 +54,24 @@ impl Mixer {
     /// From packets to encoding, at the same sample.
     pub(super) fn stop_passing(&mut self) {
         self.settled = 0;
-        if !self.is_passing {
+        if self.output != Output::Passing {
             return;
         }
-        self.is_passing = false;
+        self.output = Output::Changing;
         self.limiter.reset();
         if let Err(error) = self.encoder.reset() {
             warn!(%error, "the encoder could not be reset");
         }
-        self.is_cold = true;
         let Some(voice) = &mut self.current else { return };
-        for _ in 0..voice.deck.stop_sending() {
+        let blocks = voice.deck.stop_sending();
+        // The encoder's high pass would answer a sudden beginning with an offset for a tenth of a second.
+        let mut swell = Ramp::at(0.0);
+        swell.go(1.0, (blocks.saturating_sub(1)) * BLOCK / 2);
+        for _ in 0..blocks {
             self.block.fill(0.0);
             // What is missing, where the reader is late, is silence.
             let _ = voice.render(&mut self.block[..], &mut self.scratch[..], false);
+            swell.apply(&mut self.block[..]);
             self.limiter.run(&mut self.block[..]);
             if let Err(error) = self.encoder.encode(&self.block[..]) {
                 warn!(%error, "the encoder could not repeat what was sent");
@@ -80,7 +85,7 @@ impl Mixer {
             return true;
         }
         let Some(voice) = &self.current else { return false };
-        let is_sent = !self.is_passing || voice.deck.is_sending();
+        let is_sent = self.output != Output::Passing || voice.deck.is_sending();
         let is_unity = self.volume_gain.rests_at(1.0)
             && self.duck_gain.rests_at(1.0)
             && self.pause_gain.rests_at(1.0)
@@ -103,7 +108,7 @@ impl Mixer {
         // One silent frame, and nothing is left in the limiter and the encoder.
         if self.quiet > 0 && voice.deck.is_at_start() {
             voice.deck.send_from_start();
-            self.is_passing = true;
+            self.output = Output::Passing;
             return;
         }
         self.settled = self.settled.saturating_add(1);
@@ -111,7 +116,7 @@ impl Mixer {
             return;
         }
         if voice.deck.send_on() {
-            self.is_passing = true;
+            self.output = Output::Passing;
             self.settled = 0;
         } else {
             voice.deck.align_in_silence();
@@ -175,10 +180,9 @@ impl Mixer {
         }
         self.volume_gain.apply(&mut self.block[..]);
         self.limiter.run(&mut self.block[..]);
-        let encoded = if std::mem::take(&mut self.is_cold) {
-            self.encoder.encode_independently(&self.block[..])
-        } else {
-            self.encoder.encode(&self.block[..])
+        let encoded = match std::mem::replace(&mut self.output, Output::Encoding) {
+            Output::Changing => self.encoder.encode_independently(&self.block[..]),
+            Output::Encoding | Output::Passing => self.encoder.encode(&self.block[..]),
         };
         match encoded {
             Ok(frame) => out.extend_from_slice(frame),
@@ -324,12 +328,11 @@ impl Mixer {
             Some(Next { join: Join::Crossfade(time), .. }) => (*time).min(FADE_MAX),
             Some(_) | None => FADE_MAX,
         };
-        let Some(voice) = self.current.as_mut().filter(|voice| !voice.is_near_end_told) else {
-            return;
-        };
-        if voice.deck.remaining().is_some_and(|left| left <= NEAR_END + crossfade) {
-            voice.is_near_end_told = true;
-            let id = voice.id;
+        let Some(voice) = &self.current else { return };
+        let is_near = voice.deck.remaining().is_some_and(|left| left <= NEAR_END + crossfade);
+        let id = voice.id;
+        if is_near && self.near_end != Some(id) {
+            self.near_end = Some(id);
             self.tell(MixerEvent::NearEnd(id));
         }
     }

@@ -17,7 +17,6 @@ pub(super) struct Voice {
     swell: Ramp,
     /// The last sample that was heard.
     pub(super) last: [f32; 2],
-    pub(super) is_near_end_told: bool,
     /// Whether its reader is late.
     pub(super) is_starved: bool,
     /// Whether any of it was heard.
@@ -34,7 +33,6 @@ impl Voice {
             fade: Ramp::at(1.0),
             swell: Ramp::at(1.0),
             last: [0.0; 2],
-            is_near_end_told: false,
             is_starved: false,
             is_heard: false,
             is_follower: false,
