@@ -7,6 +7,7 @@ use phonograph_media::playback::{EncodingError, OpenError, ReadError};
 use super::{
     library::LibraryError,
     link::{LinkError, Refusal},
+    upload::UploadError,
 };
 use crate::command::{Reference, Reply, Title, Trouble};
 
@@ -26,6 +27,14 @@ pub(crate) enum PlayError {
         title: Title,
         /// Why.
         source: Arc<LinkError>,
+    },
+    /// What somebody sent into the room cannot be had.
+    #[error("{title} cannot be had from the media repository")]
+    Upload {
+        /// What it is called.
+        title: Title,
+        /// Why.
+        source: UploadError,
     },
     /// What was found is not to be played.
     #[error("{title} cannot be played")]
@@ -71,6 +80,7 @@ impl PlayError {
             },
             Self::Link(error) => of_link(error, None),
             Self::LinkBroke { title, source } => of_link(source, Some(title)),
+            Self::Upload { title, source } => of_upload(source, title),
             Self::Media { title, is_endless, source } => of_media(source, title, *is_endless),
             Self::BrokeOff { title, .. } => Trouble::BrokeOff(title.clone()),
             Self::Encoding(_) | Self::Unfinished(_) => Trouble::Internal,
@@ -98,6 +108,19 @@ fn of_link(error: &LinkError, title: Option<&Title>) -> Trouble {
         LinkError::TooSlow { host } => Trouble::LinkTooSlow(Title::new(host)),
         LinkError::Endless { host } => Trouble::LinkEndless(Title::new(host)),
         LinkError::Broken { host, .. } | LinkError::Changed { host } => broke_off(host),
+    }
+}
+
+fn of_upload(error: &UploadError, title: &Title) -> Trouble {
+    match error {
+        UploadError::Unavailable => Trouble::Internal,
+        UploadError::NoFile => Trouble::NoUpload,
+        UploadError::TooBig { size, size_max } => {
+            Trouble::LinkTooBig { size: *size, size_max: *size_max }
+        }
+        UploadError::Gone(_) => Trouble::UploadGone(title.clone()),
+        UploadError::Unreachable(_) => Trouble::UploadUnreachable(title.clone()),
+        UploadError::Undecryptable(_) => Trouble::UploadUndecryptable(title.clone()),
     }
 }
 

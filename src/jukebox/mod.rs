@@ -14,6 +14,7 @@ mod queue;
 mod resolve;
 #[cfg(test)]
 mod server;
+mod upload;
 
 pub(crate) use error::PlayError;
 #[cfg_attr(
@@ -23,4 +24,7 @@ pub(crate) use error::PlayError;
 pub(crate) use item::{Item, Origin, Upload};
 pub(crate) use open::Opened;
 pub(crate) use player::{Ended, Playback};
-pub(crate) use resolve::Resolver;
+#[expect(unused_imports, reason = "wired in by the room")]
+pub(crate) use resolve::{Found, Resolver, Source};
+#[expect(unused_imports, reason = "wired in with the media repository")]
+pub(crate) use upload::{UploadError, Uploads};

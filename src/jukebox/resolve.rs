@@ -1,13 +1,16 @@
-//! From what somebody wants to hear to where it is.
+//! From what somebody wants to hear to where it is, and from there to its bytes.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fs::File, path::PathBuf, sync::Arc};
 
 use phonograph_media::playback::MediaSource;
+use tokio::sync::watch;
 
 use super::{
+    Item, Origin,
     error::PlayError,
-    library,
+    library::{self, LibraryError},
     link::{Link, Links, Watch},
+    upload::{UploadError, Uploads},
 };
 use crate::{
     command::{Title, Wanted},
@@ -15,10 +18,20 @@ use crate::{
 };
 
 /// Finds what can be played. Clones share their connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Resolver {
     folders: Arc<[PathBuf]>,
     links: Links,
+    uploads: Option<Arc<dyn Uploads>>,
+    size_max: bytesize::ByteSize,
+}
+
+/// What was found for somebody.
+pub(crate) struct Found {
+    /// One, or those of a playlist in its order; never none, and at most 500.
+    pub(crate) items: Vec<Item>,
+    /// The first of them, if looking has opened it already.
+    pub(crate) opened: Option<Source>,
 }
 
 /// Something that was found; it is not known yet whether it is music. Dropping it closes the file or
@@ -30,6 +43,9 @@ pub(crate) struct Source {
     pub(super) watch: Watch,
     /// Whether it announced no end.
     pub(super) is_endless: bool,
+    /// What a station says it plays, as it is read: up to five seconds before it is heard. Nothing
+    /// comes from other sources.
+    pub(crate) titles: watch::Receiver<Option<Title>>,
 }
 
 impl Resolver {
@@ -38,52 +54,114 @@ impl Resolver {
     /// # Errors
     /// If the system's certificates cannot be used.
     pub(crate) fn new(config: &Config) -> Result<Self, reqwest::Error> {
-        let folders = config.library.folders.clone().into();
-        Ok(Self { folders, links: Links::new(&config.links)? })
+        Ok(Self {
+            folders: config.library.folders.clone().into(),
+            links: Links::new(&config.links)?,
+            uploads: None,
+            size_max: config.links.size_max,
+        })
     }
 
-    /// Finds a file of the library, or asks for a link.
+    /// The same, that also gets what people send into rooms.
+    #[expect(dead_code, reason = "wired in with the media repository")]
+    pub(crate) fn with_uploads(self, uploads: Arc<dyn Uploads>) -> Self {
+        Self { uploads: Some(uploads), ..self }
+    }
+
+    /// Finds a file of the library, or asks for a link and looks at what is behind it.
     ///
     /// Takes up to a few seconds. Cancel-safe; a search that has begun ends by itself.
     ///
     /// # Errors
     /// [`PlayError`] knows what to tell the person who asked.
-    pub(crate) async fn resolve(&self, wanted: &Wanted) -> Result<Source, PlayError> {
+    pub(crate) async fn look(&self, wanted: &Wanted) -> Result<Found, PlayError> {
         match wanted {
-            // The room knows the message, and gives its file as a source of its own.
-            Wanted::Upload => {
-                let name = "upload".to_owned();
-                Err(PlayError::Library(library::LibraryError::NotFound { name }))
+            Wanted::Link(url) => {
+                let source = Source::from(self.links.open(url).await?);
+                let origin = Origin::Link(url.clone());
+                Ok(Found::opened(origin, source))
             }
-            Wanted::Link(url) => Ok(Source::from(self.links.open(url).await?)),
             Wanted::Name(name) => {
                 let (folders, name) = (Arc::clone(&self.folders), name.clone());
                 let search = move || library::find(&folders, &name);
                 let found = tokio::task::spawn_blocking(search).await;
-                Ok(Source::from(found.map_err(PlayError::Unfinished)??))
+                let found = found.map_err(PlayError::Unfinished)??;
+                let origin = Origin::File(found.path);
+                Ok(Found::opened(origin, Source::of_file(found.title, found.file)))
             }
+        }
+    }
+
+    /// Opens what was found before, perhaps before a restart.
+    ///
+    /// Takes up to a few seconds, an upload as long as its download. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`PlayError`] knows what to tell the person who asked.
+    pub(crate) async fn open(&self, item: &Item) -> Result<Source, PlayError> {
+        match &item.origin {
+            Origin::File(path) => {
+                let (path, title) = (path.clone(), item.title.clone());
+                let open = move || match File::open(&path) {
+                    Ok(file) => Ok(Source::of_file(title, file)),
+                    Err(source) => Err(LibraryError::Unopenable { title, path, source }),
+                };
+                let opened = tokio::task::spawn_blocking(open).await;
+                Ok(opened.map_err(PlayError::Unfinished)??)
+            }
+            Origin::Link(url) => Ok(Source::from(self.links.open(url).await?)),
+            Origin::Upload(upload) => {
+                let failed = |source| PlayError::Upload { title: item.title.clone(), source };
+                let uploads = self.uploads.as_ref();
+                let uploads = uploads.ok_or_else(|| failed(UploadError::Unavailable))?;
+                let media = uploads.download(upload, self.size_max).await.map_err(failed)?;
+                Ok(Source::of_media(item.title.clone(), media))
+            }
+        }
+    }
+
+    /// Finds something and opens it.
+    ///
+    /// # Errors
+    /// As those of [`Resolver::look`] and [`Resolver::open`].
+    pub(crate) async fn resolve(&self, wanted: &Wanted) -> Result<Source, PlayError> {
+        let found = self.look(wanted).await?;
+        match found.opened {
+            Some(source) => Ok(source),
+            None => self.open(&found.items[0]).await,
         }
     }
 }
 
-impl From<library::Found> for Source {
-    fn from(found: library::Found) -> Self {
-        Self {
-            title: found.title,
-            media: Box::new(found.file),
-            watch: Watch::default(),
-            is_endless: false,
-        }
+impl Found {
+    /// One that is open already.
+    fn opened(origin: Origin, source: Source) -> Self {
+        let item = Item { title: source.title.clone(), origin, duration: None };
+        Self { items: vec![item], opened: Some(source) }
+    }
+}
+
+impl Source {
+    fn of_file(title: Title, file: File) -> Self {
+        Self::of_media(title, Box::new(file))
+    }
+
+    /// Bytes that are at hand.
+    fn of_media(title: Title, media: Box<dyn MediaSource>) -> Self {
+        let (_, titles) = watch::channel(None);
+        Self { title, media, watch: Watch::default(), is_endless: false, titles }
     }
 }
 
 impl From<Link> for Source {
     fn from(link: Link) -> Self {
+        let (_, titles) = watch::channel(None);
         Self {
             title: link.title().clone(),
             watch: link.watch(),
             is_endless: link.is_endless(),
             media: Box::new(link),
+            titles,
         }
     }
 }

@@ -75,6 +75,47 @@ pub(crate) enum Trouble {
     Elsewhere,
     /// Something of our own.
     Internal,
+    /// The message that was meant brings no file.
+    NoUpload,
+    /// The homeserver no longer has what somebody sent.
+    UploadGone(Title),
+    /// The homeserver does not give what somebody sent.
+    UploadUnreachable(Title),
+    /// What somebody sent cannot be decrypted.
+    UploadUndecryptable(Title),
+    /// The playlist names nothing that can be opened.
+    PlaylistEmpty(Title),
+    /// The playlist leads to itself, or from one to the next and again.
+    PlaylistNested(Title),
+    /// The link is no podcast.
+    NoPodcast(Title),
+    /// The podcast has no episode that can be heard.
+    NoEpisodes(Title),
+    /// The podcast has no such episode.
+    NoSuchEpisode {
+        /// The show.
+        show: Title,
+        /// What was looked for.
+        wanted: Title,
+    },
+    /// The list or feed behind the link is larger than any real one.
+    ListTooBig(Title),
+    /// The helper program for this host found nothing; what it says of it.
+    ProgramSays(Title),
+    /// The helper program for this host failed or took too long.
+    ProgramFailed(Title),
+    /// Too many helper programs are at work.
+    ProgramsBusy,
+    /// The station was lost, and did not come back.
+    StationLost(Title),
+    /// The station sends in another format now.
+    StationChanged(Title),
+    /// The segmented stream is locked, or in a form that we do not read.
+    StreamUnsupported(Title),
+    /// The segmented stream contradicts itself.
+    StreamDamaged(Title),
+    /// The server compresses what it was asked to send as it is.
+    Compressed(Title),
 }
 
 impl Trouble {
@@ -170,6 +211,62 @@ impl Trouble {
             Self::Internal => {
                 "Something went wrong inside me. Tell whoever runs me the reference.".to_owned()
             }
+            Self::NoUpload => format!(
+                "There is no file in that message. Reply to one that brings a file, with {p}play."
+            ),
+            Self::UploadGone(title) => {
+                format!("The homeserver no longer has “{title}”. Send it again.")
+            }
+            Self::UploadUnreachable(title) => {
+                format!("I can't get “{title}” from the homeserver. Try again in a while.")
+            }
+            Self::UploadUndecryptable(title) => {
+                format!("I can't decrypt “{title}”. Send it again.")
+            }
+            Self::PlaylistEmpty(title) => format!(
+                "There is nothing in the playlist “{title}” that I can open. I need links that \
+                 begin with http:// or https://."
+            ),
+            Self::PlaylistNested(title) => format!(
+                "The playlist “{title}” leads to itself or through too many others. Try a link \
+                 from inside it."
+            ),
+            Self::NoPodcast(host) => {
+                format!("I find no podcast at that link of {host}. I need the address of its feed.")
+            }
+            Self::NoEpisodes(show) => {
+                format!("“{show}” has no episodes that I can play. Try another feed.")
+            }
+            Self::NoSuchEpisode { show, wanted } => format!(
+                "“{show}” has no episode “{wanted}” in its feed. Try its number, or other words of \
+                 its title."
+            ),
+            Self::ListTooBig(host) => {
+                format!("That list from {host} is too long for me. Try a link from inside it.")
+            }
+            Self::ProgramSays(what) => format!("I can't play that: {what}. Try another link."),
+            Self::ProgramFailed(host) => format!(
+                "My helper for {host} failed or found nothing. Try another link, or again later."
+            ),
+            Self::ProgramsBusy => {
+                "I'm looking up too many links at once. Try again in a moment.".to_owned()
+            }
+            Self::StationLost(host) => {
+                format!("I lost {host} and it didn't come back. Try {p}play again later.")
+            }
+            Self::StationChanged(host) => {
+                format!("{host} now sends another kind of stream. Use {p}play to start it again.")
+            }
+            Self::StreamUnsupported(host) => format!(
+                "The stream from {host} is locked or of a kind that I don't read. Try another \
+                 link."
+            ),
+            Self::StreamDamaged(host) => {
+                format!("The stream from {host} is damaged. Try again later, or another link.")
+            }
+            Self::Compressed(host) => format!(
+                "{host} packs its answer, and I only take music as it is. Try another link."
+            ),
         }
     }
 }
@@ -226,6 +323,24 @@ mod tests {
             Trouble::Removed,
             Trouble::Elsewhere,
             Trouble::Internal,
+            Trouble::NoUpload,
+            Trouble::UploadGone(title()),
+            Trouble::UploadUnreachable(title()),
+            Trouble::UploadUndecryptable(title()),
+            Trouble::PlaylistEmpty(title()),
+            Trouble::PlaylistNested(title()),
+            Trouble::NoPodcast(title()),
+            Trouble::NoEpisodes(title()),
+            Trouble::NoSuchEpisode { show: title(), wanted: title() },
+            Trouble::ListTooBig(title()),
+            Trouble::ProgramSays(title()),
+            Trouble::ProgramFailed(title()),
+            Trouble::ProgramsBusy,
+            Trouble::StationLost(title()),
+            Trouble::StationChanged(title()),
+            Trouble::StreamUnsupported(title()),
+            Trouble::StreamDamaged(title()),
+            Trouble::Compressed(title()),
         ];
         for trouble in troubles {
             let text = Reply::Failed(trouble, Reference(0xabc)).text(&Prefix::default());

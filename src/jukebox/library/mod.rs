@@ -31,6 +31,8 @@ const ENTRIES_MAX: usize = 100_000;
 pub(crate) struct Found {
     /// Its name without the ending.
     pub(crate) title: Title,
+    /// Where it is.
+    pub(crate) path: PathBuf,
     /// The open file.
     pub(crate) file: File,
 }
@@ -136,7 +138,7 @@ fn files(folder: &Path, budget: &mut usize) -> impl Iterator<Item = PathBuf> {
 fn open(found: Candidate) -> Result<Found, LibraryError> {
     let title = found.title();
     match File::open(&found.path) {
-        Ok(file) => Ok(Found { title, file }),
+        Ok(file) => Ok(Found { title, path: found.path, file }),
         Err(source) => Err(LibraryError::Unopenable { title, path: found.path, source }),
     }
 }
