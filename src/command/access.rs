@@ -5,10 +5,11 @@ use std::{fmt, str::FromStr};
 use phonograph_matrixrtc::UserId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::Title;
+use super::{Host, Title};
 use crate::config;
 
-/// Those who are heard. Others get no answer, so that nobody can probe for the bot.
+/// Those who are heard: people, servers, rooms. Others get no answer, so that nobody can probe for
+/// the bot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Allow(Vec<Pattern>);
@@ -17,6 +18,84 @@ impl Allow {
     /// Whether this user is heard.
     pub(crate) fn allows(&self, user: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(user))
+    }
+
+    /// Whether this user is heard in this room, where everybody may be.
+    pub(crate) fn allows_in(&self, user: &str, room: &str) -> bool {
+        let is_room = |pattern: &Pattern| matches!(pattern, Pattern::Room(id) if id == room);
+        self.allows(user) || self.0.iter().any(is_room)
+    }
+}
+
+/// Those who are not heard in any room, and the hosts whose links are not opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Block(Vec<Unwanted>);
+
+impl Block {
+    /// Whether this user is not heard, though others like them may be.
+    pub(crate) fn blocks_person(&self, user: &str) -> bool {
+        self.0.iter().any(|entry| matches!(entry, Unwanted::People(who) if who.matches(user)))
+    }
+
+    /// Whether links to this host, or to one that it is under, are not opened.
+    pub(crate) fn blocks_host(&self, host: &str) -> bool {
+        self.0.iter().any(|entry| matches!(entry, Unwanted::Host(it) if it.covers(host)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Block {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        config::list(deserializer).map(Self)
+    }
+}
+
+/// One entry of what is blocked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Unwanted {
+    /// `@eve:example.org`, `*:example.org`
+    People(Pattern),
+    /// `ads.example.org`, with all under it.
+    Host(Host),
+}
+
+/// The entry is neither people nor a host.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} can't be blocked: write @eve:example.org, *:example.org or a host, ads.example.org")]
+struct NotToBlock(String);
+
+impl FromStr for Unwanted {
+    type Err = NotToBlock;
+
+    fn from_str(text: &str) -> Result<Self, NotToBlock> {
+        let wrong = || NotToBlock(text.to_owned());
+        if text.starts_with(['@', '*', '!']) {
+            let pattern = text.parse().map_err(|_| wrong())?;
+            let names_people = matches!(pattern, Pattern::Server(_) | Pattern::User { .. });
+            return names_people.then_some(Self::People(pattern)).ok_or_else(wrong);
+        }
+        Host::new(text).map(Self::Host).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Unwanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::People(pattern) => pattern.fmt(f),
+            Self::Host(host) => host.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Unwanted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Unwanted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -33,13 +112,15 @@ enum Pattern {
     Everybody,
     /// `*:example.org`; in lower case.
     Server(String),
+    /// `!room:example.org`: everybody in it.
+    Room(String),
     /// `@ann:example.org`; its server in lower case.
     User { name: String, server: String },
 }
 
-/// The entry is none of the three forms.
+/// The entry is none of the four forms.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a pattern: write @ann:example.org, *:example.org or *")]
+#[error("{0:?} is not a pattern: write @ann:example.org, *:example.org, !room:example.org or *")]
 struct NotAPattern(String);
 
 impl Pattern {
@@ -49,6 +130,7 @@ impl Pattern {
         let Some((name, server)) = split(user) else { return false };
         match self {
             Self::Everybody => true,
+            Self::Room(_) => false,
             Self::Server(allowed) => server.eq_ignore_ascii_case(allowed),
             Self::User { name: allowed, server: at } => {
                 name == allowed && server.eq_ignore_ascii_case(at)
@@ -82,6 +164,11 @@ impl FromStr for Pattern {
         if text == "*" {
             return Ok(Self::Everybody);
         }
+        if let Some(id) = text.strip_prefix('!') {
+            // Newer room ids have no server in them.
+            let is_id = !id.is_empty() && !id.contains(|c: char| c == '*' || c.is_whitespace());
+            return is_id.then(|| Self::Room(text.to_owned())).ok_or_else(wrong);
+        }
         let as_user = text.strip_prefix('*').map(|rest| format!("@{rest}"));
         let (name, server) = split(as_user.as_deref().unwrap_or(text)).ok_or_else(wrong)?;
         // Anything else with a star looks like a rule and would never match.
@@ -101,6 +188,7 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everybody => f.write_str("*"),
+            Self::Room(id) => f.write_str(id),
             Self::Server(server) => write!(f, "*:{server}"),
             Self::User { name, server } => write!(f, "@{name}:{server}"),
         }

@@ -1,26 +1,31 @@
 //! What people say to the bot, and what it says to them.
 //!
-//! [`parse()`] reads a message, [`words`] holds all words it knows, [`access`] says who is heard,
+//! [`parse()`] reads a message, [`structured()`] one that a client took apart, [`words`] holds all words it knows, [`access`] says who is heard,
 //! [`rights`] who may do what, [`RoomSettings`] what a room has set, and [`reply`] holds every
 //! sentence of the bot. All of it is pure.
 
 mod access;
+mod buttons;
 mod closest;
 mod order;
+mod pace;
 mod parse;
 mod prefix;
 mod reply;
 mod rights;
 mod settings;
+mod structured;
 mod time;
 mod title;
 mod words;
 
-pub(crate) use access::Allow;
+pub(crate) use access::{Allow, Block};
+pub(crate) use buttons::{BUTTONS, answer, button, digit, keycap};
 pub(crate) use order::{
-    Autoplay, Blocked, Change, Command, DjCommand, Episode, ListCommand, LoopMode, Seek,
+    Autoplay, Blocked, Change, Command, DjCommand, Episode, Host, ListCommand, LoopMode, Seek,
     SetCommand, Wanted, Which,
 };
+pub(crate) use pace::{Cooldown, Flood, Verdict};
 pub(crate) use parse::{Addressing, Heard, Misunderstood, parse};
 pub(crate) use prefix::Prefix;
 pub(crate) use reply::{
@@ -28,6 +33,7 @@ pub(crate) use reply::{
     Panel, Picks, QueuePage, Reference, Reply, State, Trouble,
 };
 pub(crate) use rights::{Decision, Group, Levels, Person, Refusal, RoomRules, decide, may};
-pub(crate) use settings::{Defaults, RoomSettings, Setting, SettingError};
+pub(crate) use settings::{Defaults, ListFull, RoomSettings, Setting, SettingError};
+pub(crate) use structured::{DESCRIPTION_TYPE, Description, descriptions, structured};
 pub(crate) use title::Title;
-pub(crate) use words::Word;
+pub(crate) use words::{Word, words_for};

@@ -1,6 +1,6 @@
 //! What the bot can be told to do.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use phonograph_matrixrtc::UserId;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Pause,
     /// Go on from there.
     Resume,
+    /// Be silent, or go on if it is: a button.
+    Toggle,
     /// Be silent, and stay in the call.
     Stop,
     /// Go on to the next, or vote for it.
@@ -260,6 +262,48 @@ pub(crate) enum DjCommand {
 pub(crate) enum Blocked {
     /// A person: not heard.
     Person(UserId),
-    /// The host of links, in lower case, with all hosts under it: not opened.
-    Host(String),
+    /// The host of links, with all hosts under it: not opened.
+    Host(Host),
+}
+
+/// The host of links, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Host(String);
+
+impl Host {
+    /// Of a link, or by itself; it has a dot or a colon in it, as a name of something else has not.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let host = match Url::parse(text) {
+            Ok(url) if text.contains("://") => url.host_str()?.to_owned(),
+            _ => url::Host::parse(text).ok()?.to_string(),
+        };
+        let host = host.trim_end_matches('.');
+        host.contains(['.', ':']).then(|| Self(host.to_owned()))
+    }
+
+    /// Whether this host is it, or under it.
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_lowercase();
+        let above = host.strip_suffix(self.0.as_str());
+        above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Blocked {
+    /// Whether it is this person.
+    pub(crate) fn is_person(&self, user: &UserId) -> bool {
+        matches!(self, Self::Person(id) if id == user)
+    }
+
+    /// Whether it is this host of a link, or one that this is under.
+    pub(crate) fn covers_host(&self, host: &str) -> bool {
+        matches!(self, Self::Host(blocked) if blocked.covers(host))
+    }
 }

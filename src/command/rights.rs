@@ -21,6 +21,11 @@ pub(crate) enum Group {
     Manage,
 }
 
+impl Group {
+    /// From the least right to the greatest.
+    pub(crate) const ALL: [Self; 4] = [Self::Listen, Self::Request, Self::Control, Self::Manage];
+}
+
 /// The power level that each group needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -126,7 +131,8 @@ impl Command {
             Self::Join => Group::Request,
             Self::Remove(Which::Mine) | Self::List(ListCommand::Load(_)) => Group::Request,
             Self::Play(None) | Self::PlayNext(_) | Self::PlayNow(_) => Group::Control,
-            Self::Pause | Self::Resume | Self::Stop | Self::Leave => Group::Control,
+            Self::Pause | Self::Resume | Self::Toggle | Self::Stop => Group::Control,
+            Self::Leave => Group::Control,
             Self::Skip | Self::ForceSkip | Self::Previous | Self::Restart => Group::Control,
             Self::Seek(_) | Self::Volume(Some(_)) | Self::Loop(_) | Self::Shuffle => Group::Control,
             Self::Remove(Which::One(_) | Which::Range(..) | Which::Person(_)) => Group::Control,
@@ -178,4 +184,121 @@ pub(crate) fn may(person: &Person, group: Group, rules: &RoomRules) -> Result<()
         return Err(Refusal::NotInCall);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{
+        Change, Seek, Setting, Wanted,
+        words::{WORDS, sample},
+    };
+
+    const NOBODY: Person = Person {
+        level: 0,
+        is_dj: false,
+        owns_current: false,
+        alone_with_bot: false,
+        in_call: true,
+    };
+    const DJ: Person = Person { is_dj: true, ..NOBODY };
+    const ALONE: Person = Person { alone_with_bot: true, ..NOBODY };
+    const OWNER: Person = Person { owns_current: true, ..NOBODY };
+    const MODERATOR: Person = Person { level: 50, ..NOBODY };
+    const MUTED: Person = Person { level: -1, ..NOBODY };
+
+    #[test]
+    fn who_may_do_what() {
+        use Decision::{OwnOnly, Vote, Yes};
+        let no = |group, have, need| Decision::No(Refusal::Level { group, have, need });
+        let control = no(Group::Control, 0, 50);
+        let manage = no(Group::Manage, 0, 50);
+        let skip = Command::Skip;
+        let set = Command::Set(SetCommand::Change(Setting::Volume, "3".to_owned()));
+        let cases = [
+            (NOBODY, Command::NowPlaying, Yes),
+            (NOBODY, Command::Search("x".to_owned()), Yes),
+            (NOBODY, Command::Play(Some(Wanted::Upload)), Yes),
+            (NOBODY, Command::Play(None), control),
+            (NOBODY, Command::PlayNow(Wanted::Upload), control),
+            (NOBODY, Command::Volume(None), Yes),
+            (NOBODY, Command::Volume(Some(Change::To(3))), control),
+            (NOBODY, Command::Seek(Seek::By { ms: 1 }), control),
+            (NOBODY, skip.clone(), Vote),
+            (NOBODY, Command::ForceSkip, control),
+            (NOBODY, Command::Remove(Which::One(1)), OwnOnly),
+            (NOBODY, Command::Remove(Which::Mine), Yes),
+            (NOBODY, Command::Undo, OwnOnly),
+            (NOBODY, Command::Clear, control),
+            (NOBODY, set.clone(), manage),
+            (NOBODY, Command::Set(SetCommand::ShowAll), Yes),
+            (OWNER, skip.clone(), Yes),
+            (OWNER, Command::ForceSkip, Yes),
+            (OWNER, Command::Stop, control),
+            (DJ, Command::Stop, Yes),
+            (DJ, skip.clone(), Yes),
+            (DJ, set.clone(), manage),
+            (ALONE, Command::Stop, Yes),
+            (ALONE, Command::Clear, Yes),
+            (ALONE, set.clone(), manage),
+            (MODERATOR, Command::Stop, Yes),
+            (MODERATOR, set, Yes),
+            (MUTED, Command::Ping, no(Group::Listen, -1, 0)),
+            (MUTED, skip, no(Group::Control, -1, 50)),
+            (MUTED, Command::Remove(Which::Mine), Yes),
+        ];
+        for (person, command, expected) in cases {
+            assert_eq!(decide(&person, &command, &rules()), expected, "{person:?} {command:?}");
+        }
+    }
+
+    #[test]
+    fn without_votes_a_skip_is_refused() {
+        let rules = RoomRules { vote_skip: false, ..rules() };
+        let refused = Refusal::Level { group: Group::Control, have: 0, need: 50 };
+        assert_eq!(decide(&NOBODY, &Command::Skip, &rules), Decision::No(refused));
+    }
+
+    #[test]
+    fn who_is_not_in_the_call_has_no_vote() {
+        let person = Person { in_call: false, ..NOBODY };
+        let refused = Decision::No(Refusal::NotInCall);
+        assert_eq!(decide(&person, &Command::Skip, &rules()), refused);
+    }
+
+    #[test]
+    fn control_can_be_left_to_those_in_the_call() {
+        let rules = RoomRules { control_in_call_only: true, ..rules() };
+        let outside = Person { in_call: false, ..MODERATOR };
+        let refused = Decision::No(Refusal::NotInCall);
+        assert_eq!(decide(&outside, &Command::Pause, &rules), refused);
+        assert_eq!(decide(&MODERATOR, &Command::Pause, &rules), Decision::Yes);
+        // Otherwise nobody could call us, or take the setting back.
+        assert_eq!(decide(&outside, &Command::Join, &rules), Decision::Yes);
+        let back = Command::Set(SetCommand::Change(Setting::InCallOnly, "off".to_owned()));
+        assert_eq!(decide(&outside, &back, &rules), Decision::Yes);
+    }
+
+    #[test]
+    fn each_group_has_its_own_level() {
+        let levels = Levels { listen: 1, request: 2, control: 3, manage: 4 };
+        let rules = RoomRules { levels, ..rules() };
+        for (group, need) in Group::ALL.into_iter().zip(1..) {
+            let refused = Refusal::Level { group, have: need - 1, need };
+            assert_eq!(may(&Person { level: need - 1, ..NOBODY }, group, &rules), Err(refused));
+            assert_eq!(may(&Person { level: need, ..NOBODY }, group, &rules), Ok(()));
+        }
+    }
+
+    #[test]
+    fn whoever_may_manage_may_do_everything_by_default() {
+        for form in WORDS.iter().flat_map(|word| word.forms.iter().map(move |form| (word, form))) {
+            let command = sample(form.0, form.1);
+            assert_eq!(decide(&MODERATOR, &command, &rules()), Decision::Yes, "{command:?}");
+        }
+    }
+
+    fn rules() -> RoomRules {
+        RoomRules { levels: Levels::default(), control_in_call_only: false, vote_skip: true }
+    }
 }

@@ -67,3 +67,80 @@ pub(super) fn exact(time: Duration) -> String {
         _ => format!("{ms} ms"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn places_are_seconds_or_have_colons() {
+        let cases = [
+            ("0", Some(0)),
+            ("90", Some(90)),
+            ("1:30", Some(90)),
+            ("90:00", Some(5400)),
+            ("1:02:03", Some(3723)),
+            ("1:2", None),
+            ("1:60", None),
+            ("1:00:00:00", None),
+            (":30", None),
+            ("1:", None),
+            ("-1", None),
+            ("+1", None),
+            ("", None),
+            ("1.5", None),
+            ("3600000", Some(3_600_000)),
+            ("3600001", None),
+            ("99999999999999999999", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(place(text), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_have_a_unit_or_take_the_one_that_is_usual() {
+        let cases = [
+            ("5", "s", Some(5_000)),
+            ("5", "ms", Some(5)),
+            ("250 ms", "s", Some(250)),
+            ("10m", "s", Some(600_000)),
+            ("10 min", "s", Some(600_000)),
+            ("2h", "s", Some(7_200_000)),
+            ("1:30", "ms", Some(90_000)),
+            ("5 days", "s", None),
+            ("s", "s", None),
+            ("", "s", None),
+            ("-5", "s", None),
+            ("1001 h", "s", None),
+        ];
+        for (text, unit, ms) in cases {
+            assert_eq!(span(text, unit), ms.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_shown_as_clocks_do() {
+        let cases = [(0, "0:00"), (5, "0:05"), (190, "3:10"), (3600, "1:00:00"), (3723, "1:02:03")];
+        for (seconds, text) in cases {
+            assert_eq!(clock(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(clock(Duration::from_millis(5999)), "0:05");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_again(ms in 0u64..=3_600_000_000) {
+            let time = Duration::from_millis(ms);
+            prop_assert_eq!(span(&exact(time), "s"), Some(time));
+            prop_assert_eq!(place(&clock(time)), Some(Duration::from_secs(ms / 1000)));
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text: String) {
+            let _ = (place(&text), span(&text, "s"));
+        }
+    }
+}

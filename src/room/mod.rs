@@ -182,7 +182,7 @@ impl Room {
                 let help = Help::All(WORDS_OF_TODAY.to_vec());
                 self.say(&Reply::Help(help), Some(asked));
             }
-            other => warn!(?other, "not done yet"),
+            _ => warn!("a command is not done yet"),
         }
     }
 

@@ -197,6 +197,45 @@ mod tests {
     }
 
     #[test]
+    fn a_word_may_be_cut_short_where_it_begins_no_other() {
+        let cases = [
+            ("!shu", Some(Command::Shuffle)),
+            ("!pau", Some(Command::Pause)),
+            ("!res", None), // resume, restart
+            ("!pla", None), // play, playnext, playnow
+            ("!hi", None),  // history, but of two letters
+        ];
+        for (body, command) in cases {
+            match (heard(body), command) {
+                (Heard::Command(heard), Some(command)) => assert_eq!(heard, command, "{body}"),
+                (Heard::Misunderstood(Misunderstood::Unknown { .. }), None) => {}
+                (heard, _) => panic!("{body}: {heard:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_clearly_said_to_us_is_not_taken_for_a_short_word() {
+        let prefix = Prefix::default();
+        let mentioned = Addressing { mentions_us: true, ..addressing(&prefix) };
+        assert_eq!(parse("his music is nice", &mentioned), Heard::Nothing);
+        let direct = Addressing { direct: true, ..addressing(&prefix) };
+        assert!(matches!(parse("his music", &direct), Heard::Misunderstood(_)));
+    }
+
+    #[test]
+    fn a_number_picks_from_a_list() {
+        let prefix = Prefix::default();
+        let answer = Addressing { answers_us: true, ..addressing(&prefix) };
+        assert_eq!(parse("> <@music> 1. x\n\n2", &answer), Heard::Command(Command::Pick(2)));
+        assert_eq!(heard("!3"), Heard::Command(Command::Pick(3)));
+        assert_eq!(heard("2"), Heard::Nothing);
+        for no_number in ["0", "2 please", "-1", "99999999999999999999999"] {
+            assert_eq!(parse(no_number, &answer), Heard::Nothing, "{no_number}");
+        }
+    }
+
+    #[test]
     fn links_are_told_from_names() {
         let url = "https://example.org/a.mp3";
         for body in [
@@ -318,8 +357,19 @@ mod tests {
             let prefix = Prefix::default();
             let how = Addressing { mentions_us, direct, ..addressing(&prefix) };
             parse(&body, &how);
-            parse(&format!("!play {body}"), &how);
             parse(&format!("Jukebox{body}"), &how);
+            for word in WORDS {
+                parse(&format!("!{} {body}", word.name), &how);
+            }
+        }
+
+        #[test]
+        fn any_argument_of_numbers_and_signs_is_read_without_panic(
+            text in "[-+−:%@. a-z0-9]{0,24}",
+        ) {
+            for word in WORDS {
+                heard(&format!("!{} {text}", word.name));
+            }
         }
     }
 

@@ -71,6 +71,8 @@ pub(crate) enum Reply {
         /// What plays now.
         next: Option<Title>,
     },
+    /// So many in a row could not be played that it stopped.
+    TooManyFailed(usize),
     /// There is nothing to go back to.
     NoPrevious,
     /// It begins again.
@@ -130,6 +132,8 @@ pub(crate) enum Reply {
         /// Its place, counted from 1.
         position: usize,
     },
+    /// It cannot have that place, since people take turns.
+    MoveAgainstTurns,
     /// So many were mixed.
     Shuffled(usize),
     /// So many were taken out of the queue.
@@ -169,6 +173,8 @@ pub(crate) enum Reply {
     Unblocked(Blocked),
     /// This was not blocked.
     NotBlocked(Blocked),
+    /// So many DJs, or so much that is blocked, is all that is kept.
+    ListFull(usize),
     /// Links to this host are blocked here.
     LinkBlocked(Title),
     /// They may not do that.
@@ -242,30 +248,35 @@ pub(crate) enum Limit {
     Queue(usize),
 }
 
-/// A change of the queue that can be taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A change of the queue that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Edit {
-    /// Something was added.
-    Add,
-    /// Something was taken out.
-    Remove,
-    /// Something was moved.
-    Move,
-    /// It was mixed.
-    Shuffle,
-    /// It was emptied.
-    Clear,
-    /// Something was skipped.
-    Skip,
-    /// Something else about it.
-    Other,
+    /// So many that were added are out again.
+    Added(usize),
+    /// So many that were taken out are in again.
+    Removed(usize),
+    /// The order is as it was.
+    Reordered,
+    /// This was skipped and is next; `None` if it is forgotten by now.
+    Skipped(Option<Title>),
+    /// This is repeated again.
+    Loop(LoopMode),
+    /// Whether people take turns again.
+    Fair(bool),
+    /// This plays again when the queue is empty.
+    Autoplay(Autoplay),
 }
 
 /// What became of a saved list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListOutcome {
-    /// So many pieces are in it.
-    Saved(usize),
+    /// It is kept.
+    Saved {
+        /// So many pieces are in it.
+        count: usize,
+        /// So many more did not fit.
+        left_out: usize,
+    },
     /// It is gone.
     Deleted,
     /// This is its name now.
@@ -278,6 +289,10 @@ pub(crate) enum ListOutcome {
     Nothing,
     /// There are so many lists that no more is kept.
     TooMany(usize),
+    /// The name has neither a letter nor a digit.
+    NoName,
+    /// The name has more characters than this.
+    NameTooLong(usize),
 }
 
 /// Joins a reply to the lines of the log that explain it; short enough to be read out.

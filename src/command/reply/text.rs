@@ -39,6 +39,9 @@ impl Reply {
             Self::Skipped { title, next: None } => {
                 format!("Skipped {title}. Nothing is left in the queue.")
             }
+            Self::TooManyFailed(count) => format!(
+                "{count} in a row could not be played, so I stopped. {p}play tries the next."
+            ),
             Self::NoPrevious => format!("Nothing has played before. {p}restart begins this again."),
             Self::Restarted(title) => format!("From the beginning: {title}"),
             Self::Sought(position) => format!("Playing from {}.", clock(*position)),
@@ -71,9 +74,12 @@ impl Reply {
                     .to_owned()
             }
             Self::Moved { title, position } => format!("Moved to {position}: {title}"),
+            Self::MoveAgainstTurns => format!(
+                "People take turns here, so that place is somebody else's. {p}fair off ends that."
+            ),
             Self::Shuffled(count) => format!("Mixed {count} entries. {p}undo puts them in order."),
             Self::Cleared(count) => format!("Removed all {count} entries. {p}undo puts them back."),
-            Self::Undone(edit) => format!("Taken back: {}.", edited(*edit)),
+            Self::Undone(edit) => format!("Taken back: {}.", edited(edit)),
             Self::NothingToUndo => "There is no change of the queue to take back.".to_owned(),
             Self::Lists(lists) => list_names(lists, p),
             Self::List { name, outcome } => list(name, outcome, p),
@@ -100,6 +106,7 @@ impl Reply {
             Self::NotBlocked(what) => {
                 format!("{} isn't blocked here. {p}block says what is.", blocked(what))
             }
+            Self::ListFull(max) => format!("I keep no more than {max} of these. Take one out first."),
             Self::LinkBlocked(host) => format!("Links to {host} are blocked. Try another one."),
             Self::Refused(refusal) => refused(refusal, p),
             Self::Voted { have, need } => format!("{have} of {need} votes to skip."),
@@ -184,16 +191,28 @@ fn autoplay(what: &Autoplay) -> String {
     }
 }
 
-fn edited(edit: Edit) -> &'static str {
+fn edited(edit: &Edit) -> String {
     match edit {
-        Edit::Add => "what was added is out of the queue",
-        Edit::Remove => "what was removed is in the queue again",
-        Edit::Move => "it is in its old place",
-        Edit::Shuffle => "the queue has its old order",
-        Edit::Clear => "the queue is as it was",
-        Edit::Skip => "what was skipped is next",
-        Edit::Other => "the last change of the queue",
+        Edit::Added(count) => format!("{} out of the queue again", entries(*count)),
+        Edit::Removed(count) => format!("{} in the queue again", entries(*count)),
+        Edit::Reordered => "the queue has its old order".to_owned(),
+        Edit::Skipped(Some(title)) => format!("{title} is next"),
+        Edit::Skipped(None) => "what was skipped is forgotten by now".to_owned(),
+        Edit::Loop(LoopMode::Off) => "nothing is repeated".to_owned(),
+        Edit::Loop(LoopMode::One) => "what plays is repeated".to_owned(),
+        Edit::Loop(LoopMode::All) => "the queue is repeated".to_owned(),
+        Edit::Fair(true) => "people take turns".to_owned(),
+        Edit::Fair(false) => "people don't take turns".to_owned(),
+        Edit::Autoplay(Autoplay::Off) => "an empty queue is silent".to_owned(),
+        Edit::Autoplay(Autoplay::History) => "an empty queue plays what has played".to_owned(),
+        Edit::Autoplay(Autoplay::List(name)) => {
+            format!("an empty queue plays the list “{}”", Title::new(name))
+        }
     }
+}
+
+fn entries(count: usize) -> String {
+    if count == 1 { "1 entry is".to_owned() } else { format!("{count} entries are") }
 }
 
 fn list_names(lists: &[(Title, usize)], p: &str) -> String {
@@ -206,8 +225,15 @@ fn list_names(lists: &[(Title, usize)], p: &str) -> String {
 
 fn list(name: &Title, outcome: &ListOutcome, p: &str) -> String {
     match outcome {
-        ListOutcome::Saved(count) => {
-            format!("Saved {count} pieces as “{name}”. {p}load {name} queues them.")
+        ListOutcome::Saved { count, left_out: 0 } => {
+            format!("Saved {count} as “{name}”. {p}load {name} queues them.")
+        }
+        ListOutcome::Saved { count, left_out } => {
+            format!("Saved {count} as “{name}”. {left_out} more did not fit into a list.")
+        }
+        ListOutcome::NoName => "A list's name needs a letter or a digit. Take another.".to_owned(),
+        ListOutcome::NameTooLong(max) => {
+            format!("A list's name has at most {max} characters. Take a shorter one.")
         }
         ListOutcome::Deleted => format!("The list “{name}” is gone."),
         ListOutcome::Renamed(to) => format!("The list “{name}” is called “{to}” now."),
@@ -242,7 +268,7 @@ fn show_settings(settings: &[(Setting, String)], p: &str) -> String {
 fn blocked(what: &Blocked) -> String {
     match what {
         Blocked::Person(id) => local_name(id).to_string(),
-        Blocked::Host(host) => Title::new(host).to_string(),
+        Blocked::Host(host) => host.to_string(),
     }
 }
 

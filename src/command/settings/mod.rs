@@ -1,14 +1,17 @@
 //! What people can set for their room, by chat. Pure; stored as it is.
 
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub(super) use value::{autoplay, switch};
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
+use phonograph_matrixrtc::UserId;
 use serde::{Deserialize, Serialize};
 
-use super::{Autoplay, Levels, Prefix, RoomRules, Title};
+use super::{Autoplay, Blocked, Group, Levels, Prefix, RoomRules, Title};
 
 /// The settings of one room. What is read from the store lacks what is newer than it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +57,16 @@ pub(crate) struct RoomSettings {
     pub(crate) cooldown: Duration,
     /// How long we stay in a call without others; `None` is as the operator set it.
     pub(crate) leave_when_alone: Option<Duration>,
+    /// Who may control whatever their power level; at most [`DJS_MAX`].
+    pub(crate) djs: BTreeSet<UserId>,
+    /// Who is not heard here, and whose links are not opened; at most [`BLOCKED_MAX`].
+    pub(crate) blocked: BTreeSet<Blocked>,
 }
 
+/// People on a DJ list. Who trusts more of them lowers the level.
+pub(crate) const DJS_MAX: usize = 100;
+/// People and hosts that one room blocks.
+pub(crate) const BLOCKED_MAX: usize = 1000;
 /// The loudest volume, in percent.
 pub(super) const VOLUME_MAX: u16 = 200;
 
@@ -82,6 +93,8 @@ impl Default for RoomSettings {
             in_call_only: false,
             cooldown: Duration::ZERO,
             leave_when_alone: None,
+            djs: BTreeSet::new(),
+            blocked: BTreeSet::new(),
         }
     }
 }
@@ -265,15 +278,47 @@ impl RoomSettings {
         text: &str,
         level: i64,
     ) -> Result<(), SettingError> {
-        let known = value::set(self, setting, text.trim());
-        known.ok_or_else(|| SettingError::NotAValue { setting, given: Title::new(text) })?;
-        let _ = level;
+        let mut changed = self.clone();
+        value::set(&mut changed, setting, text.trim())
+            .ok_or_else(|| SettingError::NotAValue { setting, given: Title::new(text) })?;
+        let needed = |levels: &Levels| Group::ALL.map(|group| levels.of(group));
+        let is_above = |(now, then): (i64, i64)| now != then && then > level;
+        if needed(&self.levels).into_iter().zip(needed(&changed.levels)).any(is_above) {
+            return Err(SettingError::AboveOwnLevel { setting, have: level });
+        }
+        *self = changed;
         Ok(())
     }
 
     /// One of them, as it is shown.
     pub(crate) fn show(&self, setting: Setting, defaults: &Defaults) -> String {
         value::show(self, setting, defaults)
+    }
+
+    /// Puts somebody on the DJ list; who is on it stays.
+    ///
+    /// # Errors
+    /// If there are as many as may be.
+    pub(crate) fn add_dj(&mut self, who: UserId) -> Result<(), ListFull> {
+        insert(&mut self.djs, who, DJS_MAX)
+    }
+
+    /// Blocks a person or a host here; what is blocked stays so.
+    ///
+    /// # Errors
+    /// If there are as many as may be.
+    pub(crate) fn block(&mut self, what: Blocked) -> Result<(), ListFull> {
+        insert(&mut self.blocked, what, BLOCKED_MAX)
+    }
+
+    /// Whether this person is not heard here.
+    pub(crate) fn blocks_person(&self, who: &UserId) -> bool {
+        self.blocked.iter().any(|blocked| blocked.is_person(who))
+    }
+
+    /// Whether links to this host are not opened here.
+    pub(crate) fn blocks_host(&self, host: &str) -> bool {
+        self.blocked.iter().any(|blocked| blocked.covers_host(host))
     }
 
     /// What they say about rights.
@@ -284,4 +329,20 @@ impl RoomSettings {
             vote_skip: self.vote_skip.is_some(),
         }
     }
+}
+
+/// A list of people or hosts takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there are {max} already")]
+pub(crate) struct ListFull {
+    /// How many it takes.
+    pub(crate) max: usize,
+}
+
+fn insert<T: Ord>(set: &mut BTreeSet<T>, item: T, max: usize) -> Result<(), ListFull> {
+    if set.len() >= max && !set.contains(&item) {
+        return Err(ListFull { max });
+    }
+    set.insert(item);
+    Ok(())
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use phonograph_matrixrtc::UserId;
-use url::{Host, Url};
+use url::Url;
 
 use super::Word;
 use crate::command::{
-    Blocked, Change, Command, DjCommand, Episode, ListCommand, LoopMode, Misunderstood, Seek,
+    Blocked, Change, Command, DjCommand, Episode, Host, ListCommand, LoopMode, Misunderstood, Seek,
     SetCommand, Setting, Wanted, Which,
     access::is_user_id,
     closest::closest,
@@ -17,6 +18,8 @@ use crate::command::{
 
 /// How far `ff` and `rew` go if nothing is said, as players do.
 const STEP: Duration = Duration::from_secs(10);
+/// What telephones make of `-` before a number.
+const MINUS: char = '−';
 /// How much louder or quieter `up`, `down` and the buttons make it, in percent.
 pub(in crate::command) const VOLUME_STEP: i16 = 10;
 
@@ -110,11 +113,13 @@ pub(super) fn podcast(said: Said<'_>) -> Built {
 }
 
 pub(super) fn seek(said: Said<'_>) -> Built {
-    let by = |text, forward| time::place(text).map(|time| step(time, forward));
-    let seek = match said.rest.split_at_checked(1) {
-        Some(("+", text)) => by(text.trim(), true),
-        Some(("-" | "−", text)) => by(text.trim(), false),
-        _ => time::place(said.rest).map(Seek::To),
+    let by = |text: &str, forward| time::place(text.trim()).map(|time| step(time, forward));
+    let seek = if let Some(text) = said.rest.strip_prefix('+') {
+        by(text, true)
+    } else if let Some(text) = said.rest.strip_prefix(['-', MINUS]) {
+        by(text, false)
+    } else {
+        time::place(said.rest).map(Seek::To)
     };
     seek.map(Command::Seek).ok_or_else(|| usage("seek"))
 }
@@ -138,18 +143,27 @@ fn step(time: Duration, forward: bool) -> Seek {
 }
 
 pub(super) fn volume(said: Said<'_>) -> Built {
-    let text = said.rest.strip_suffix('%').unwrap_or(said.rest).trim();
-    let by = |text: &str| counted_from_0(text).and_then(|by| i16::try_from(by).ok());
-    let change = match text.split_at_checked(1) {
-        None if text.is_empty() => return Ok(Command::Volume(None)),
-        Some(("+", text)) => by(text).map(Change::By),
-        Some(("-", text)) => by(text).map(|by| Change::By(-by)),
-        _ if text.eq_ignore_ascii_case("up") => Some(Change::By(VOLUME_STEP)),
-        _ if text.eq_ignore_ascii_case("down") => Some(Change::By(-VOLUME_STEP)),
-        _ => counted_from_0(text).and_then(|to| u16::try_from(to).ok()).map(Change::To),
-    };
+    if said.rest.is_empty() {
+        return Ok(Command::Volume(None));
+    }
+    let change = change(said.rest.strip_suffix('%').unwrap_or(said.rest).trim());
     let change = change.filter(|change| !matches!(change, Change::To(to) if *to > VOLUME_MAX));
     change.map(|change| Command::Volume(Some(change))).ok_or_else(|| usage("volume"))
+}
+
+fn change(text: &str) -> Option<Change> {
+    let by = |text: &str| counted_from_0(text.trim()).and_then(|by| i16::try_from(by).ok());
+    if let Some(text) = text.strip_prefix('+') {
+        return by(text).map(Change::By);
+    }
+    if let Some(text) = text.strip_prefix(['-', MINUS]) {
+        return by(text).map(|by| Change::By(-by));
+    }
+    match text.to_lowercase().as_str() {
+        "up" => Some(Change::By(VOLUME_STEP)),
+        "down" => Some(Change::By(-VOLUME_STEP)),
+        _ => counted_from_0(text).and_then(|to| u16::try_from(to).ok()).map(Change::To),
+    }
 }
 
 pub(super) fn repeat(said: Said<'_>) -> Built {
@@ -302,18 +316,12 @@ pub(super) fn unblock(said: Said<'_>) -> Built {
     blocked(said).map(Command::Unblock)
 }
 
-/// A host has a dot in it, so that it is told from a name.
 fn blocked(said: Said<'_>) -> Result<Blocked, Misunderstood> {
     let text = unquoted(said.rest);
     if has_id(text) || !said.mentioned.is_empty() {
         return person(text, said).map(Blocked::Person);
     }
-    let host = match Url::parse(text) {
-        Ok(url) if text.contains("://") => url.host_str().map(str::to_owned),
-        _ => Host::parse(text).ok().map(|host| host.to_string()),
-    };
-    let host = host.filter(|host| host.contains(['.', ':']));
-    host.map(Blocked::Host).ok_or(Misunderstood::Who)
+    Host::new(text).map(Blocked::Host).ok_or(Misunderstood::Who)
 }
 
 pub(super) fn help(said: Said<'_>) -> Built {
@@ -345,9 +353,10 @@ fn counted_from_0(text: &str) -> Option<usize> {
 
 /// Somebody by their id, by a link to them, or by the only mention.
 fn person(text: &str, said: Said<'_>) -> Result<UserId, Misunderstood> {
-    let id = text.split('/').next_back().unwrap_or(text);
-    if is_user_id(id) {
-        return Ok(UserId::from(id));
+    let last = unquoted(text).rsplit('/').next().unwrap_or(text);
+    let id = percent_decode_str(last).decode_utf8_lossy();
+    if is_user_id(&id) {
+        return Ok(UserId::from(id.into_owned()));
     }
     match said.mentioned {
         [only] => Ok(only.clone()),
@@ -355,6 +364,7 @@ fn person(text: &str, said: Said<'_>) -> Result<UserId, Misunderstood> {
     }
 }
 
+/// A user's id, or a link to one, is meant.
 fn has_id(text: &str) -> bool {
-    text.contains('@')
+    text.contains('@') || text.contains("%40")
 }

@@ -3,11 +3,13 @@
 
 mod build;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(super) use build::{Said, VOLUME_STEP};
 pub(crate) use table::WORDS;
 
-use super::{Command, Misunderstood};
+use super::{Command, Decision, Misunderstood, Person, RoomRules, decide};
 
 /// A word that commands begin with.
 #[derive(Debug)]
@@ -108,4 +110,20 @@ impl Word {
     pub(super) fn command(&self, said: Said<'_>) -> Result<Command, Misunderstood> {
         (self.build)(said)
     }
+}
+
+/// The names of those words that this person may use in a room with these rules, in the order of the
+/// table.
+pub(crate) fn words_for(person: &Person, rules: &RoomRules) -> Vec<&'static str> {
+    let may = |word: &Word| {
+        let mut commands = word.forms.iter().map(|form| sample(word, form));
+        commands.any(|command| !matches!(decide(person, &command, rules), Decision::No(_)))
+    };
+    WORDS.iter().filter(|word| may(word)).map(|word| word.name).collect()
+}
+
+/// The command that a form's example means.
+pub(super) fn sample(word: &Word, form: &Form) -> Command {
+    let said = Said { rest: form.example, attached: false, mentioned: &[] };
+    word.command(said).expect("a test reads every example of the table")
 }
