@@ -262,6 +262,52 @@ mod tests {
         }
     }
 
+    #[test]
+    fn in_a_room_that_is_allowed_everybody_is_heard() {
+        let allow = Allow(vec!["!room:example.org".parse().unwrap(), "!abc".parse().unwrap()]);
+        assert!(allow.allows_in("@eve:evil.net", "!room:example.org"));
+        assert!(allow.allows_in("@eve:evil.net", "!abc"));
+        assert!(!allow.allows_in("@eve:evil.net", "!other:example.org"));
+        assert!(!allow.allows("@eve:evil.net"), "an invite is not from a room");
+        for text in ["!", "!a b", "!*:example.org"] {
+            assert!(text.parse::<Pattern>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn people_servers_and_hosts_can_be_blocked() {
+        let entries = ["@eve:example.org", "*:evil.net", "ads.example.org"];
+        let block = Block(entries.map(|entry| entry.parse().unwrap()).into());
+        let people =
+            [("@eve:example.org", true), ("@ann:evil.net", true), ("@ann:example.org", false)];
+        for (user, blocked) in people {
+            assert_eq!(block.blocks_person(user), blocked, "{user}");
+        }
+        let hosts =
+            [("ads.example.org", true), ("x.ADS.example.org", true), ("example.org", false)];
+        for (host, blocked) in hosts {
+            assert_eq!(block.blocks_host(host), blocked, "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_blocked_is_written_as_it_was_read() {
+        for text in ["@eve:example.org", "*:evil.net", "ads.example.org", "[::1]"] {
+            assert_eq!(text.parse::<Unwanted>().unwrap().to_string(), text);
+        }
+        for text in ["", "*", "!room:example.org", "Ann", "a b.c", "@eve"] {
+            assert!(text.parse::<Unwanted>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn people_are_shown_by_the_part_of_their_id_that_is_a_name() {
+        let shown = |id: &str| local_name(&UserId::from(id)).to_string();
+        assert_eq!(shown("@ann:example.org"), "ann");
+        assert_eq!(shown("@a\u{202e}nn\n:example.org"), "@ann :example.org");
+        assert_eq!(shown("odd"), "odd");
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_without_panic_and_written_as_it_was_read(text in ".{0,40}") {

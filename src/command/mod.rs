@@ -36,4 +36,4 @@ pub(crate) use rights::{Decision, Group, Levels, Person, Refusal, RoomRules, dec
 pub(crate) use settings::{Defaults, ListFull, RoomSettings, Setting, SettingError};
 pub(crate) use structured::{DESCRIPTION_TYPE, Description, descriptions, structured};
 pub(crate) use title::Title;
-pub(crate) use words::{Word, words_for};
+pub(crate) use words::Word;

@@ -55,6 +55,14 @@ pub(crate) enum Misunderstood {
     },
 }
 
+impl Misunderstood {
+    /// No command has this name.
+    pub(super) fn unknown(word: &str) -> Self {
+        let closest = closest(word, WORDS.iter().map(|word| word.name));
+        Self::Unknown { word: word.to_owned(), closest }
+    }
+}
+
 /// How a message reaches us.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addressing<'a> {
@@ -110,10 +118,7 @@ pub(super) fn read(
     let said = Said { rest: rest.trim(), attached: how.attached, mentioned: how.mentioned };
     match Word::named(&first).or_else(|| called.then(|| begun(&first))?) {
         Some(word) => word.command(said),
-        None => {
-            let closest = closest(&first, WORDS.iter().map(|word| word.name));
-            Err(Misunderstood::Unknown { word: first, closest })
-        }
+        None => Err(Misunderstood::unknown(&first)),
     }
 }
 

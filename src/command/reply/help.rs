@@ -1,6 +1,9 @@
 //! Help: what this person may do here, and what one word does.
 
-use crate::command::words::{Form, Topic, WORDS, Word};
+use crate::command::{
+    Group, Misunderstood, Person, RoomRules,
+    words::{Form, Topic, WORDS, Word, sample, words_for},
+};
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +12,24 @@ pub(crate) enum Help {
     All(Vec<&'static str>),
     /// One word, by its name.
     Word(&'static str),
+}
+
+impl Help {
+    /// What this person may do in a room with these rules.
+    pub(crate) fn for_person(person: &Person, rules: &RoomRules) -> Self {
+        Self::All(words_for(person, rules))
+    }
+
+    /// The word that somebody asks about, by its name or another word for it.
+    ///
+    /// # Errors
+    /// If there is none; the person is told the closest one.
+    pub(crate) fn for_word(text: &str) -> Result<Self, Misunderstood> {
+        match Word::named(text) {
+            Some(word) => Ok(Self::Word(word.name)),
+            None => Err(Misunderstood::unknown(text)),
+        }
+    }
 }
 
 pub(super) fn text(help: &Help, p: &str) -> String {
@@ -37,8 +58,15 @@ fn all(names: &[&str], p: &str) -> String {
 }
 
 fn one(word: &Word, p: &str) -> String {
-    let mut lines: Vec<_> =
-        word.forms.iter().map(|form| format!("{} – {}", way(word, form, p), form.help)).collect();
+    let line = |form: &Form| {
+        let right = match sample(word, form).group() {
+            Group::Listen | Group::Request => "",
+            Group::Control => " (for who may control)",
+            Group::Manage => " (for who may manage)",
+        };
+        format!("{} – {}{right}", way(word, form, p), form.help)
+    };
+    let mut lines: Vec<_> = word.forms.iter().map(line).collect();
     if !word.aliases.is_empty() {
         let aliases: Vec<_> = word.aliases.iter().map(|alias| format!("{p}{alias}")).collect();
         lines.push(format!("Also: {}", aliases.join(", ")));
@@ -55,4 +83,57 @@ pub(super) fn ways(word: &Word, p: &str) -> String {
 
 fn way(word: &Word, form: &Form, p: &str) -> String {
     format!("{p}{} {}", word.name, form.usage).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Levels, Prefix, Reply};
+
+    #[test]
+    fn help_names_each_command_once() {
+        let moderator = Person { level: 50, in_call: true, ..Person::default() };
+        let text = said(Help::for_person(&moderator, &rules()));
+        let named =
+            |name: &str| text.split([' ', '\n']).filter(|w| *w == format!("!{name}")).count();
+        for word in WORDS {
+            assert_eq!(named(word.name), 1, "{}", word.name);
+        }
+        assert!(text.len() < 1000 && text.lines().count() <= Topic::ALL.len() + 2, "{text}");
+    }
+
+    #[test]
+    fn help_names_only_what_the_person_may_do() {
+        let anybody = Person { in_call: true, ..Person::default() };
+        let text = said(Help::for_person(&anybody, &rules()));
+        for may in ["!play ", "!skip", "!remove ", "!undo", "!set ", "!volume", "!join "] {
+            assert!(text.contains(may), "{may}: {text}");
+        }
+        for may_not in ["!stop", "!clear", "!say", "!forceskip", "!unblock"] {
+            assert!(!text.contains(may_not), "{may_not}: {text}");
+        }
+        let nobody = Person { level: -1, ..Person::default() };
+        assert!(!said(Help::for_person(&nobody, &rules())).contains("!play"));
+    }
+
+    #[test]
+    fn help_about_a_word_shows_all_ways_and_what_they_need() {
+        let expected = "!volume – says how loud it is\n\
+                        !volume N – makes it so loud, from 0 to 200 % (for who may control)\n\
+                        !volume +N or -N – makes it louder or quieter (for who may control)\n\
+                        Also: !vol, !v";
+        assert_eq!(said(Help::for_word("v").unwrap()), expected);
+        assert!(matches!(
+            Help::for_word("volme"),
+            Err(Misunderstood::Unknown { closest: Some("volume"), .. })
+        ));
+    }
+
+    fn said(help: Help) -> String {
+        Reply::Help(help).text(&Prefix::default())
+    }
+
+    fn rules() -> RoomRules {
+        RoomRules { levels: Levels::default(), control_in_call_only: false, vote_skip: true }
+    }
 }

@@ -146,3 +146,84 @@ fn of_pages(page: usize, pages: usize) -> String {
 fn next_page(page: usize, pages: usize, word: &str, p: &str) -> Option<String> {
     (page < pages).then(|| format!("{p}{word} {} shows more.", page + 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_shows_place_title_length_requester_and_when() {
+        let page = QueuePage {
+            now: Some(Title::new("Now")),
+            lines: vec![entry(11, Some(190), Some(360)), entry(12, None, None)],
+            page: 2,
+            pages: 3,
+            count: 21,
+            total: Duration::from_secs(3723),
+            has_unknown: true,
+        };
+        let expected = "Now playing: Now\n\
+                        Queue: 21 entries, more than 1:02:03 (page 2 of 3)\n\
+                        11. Piece 11 (3:10), ann, in about 6:00\n\
+                        12. Piece 12, ann\n\
+                        !queue 3 shows more.";
+        assert_eq!(queue(&page, "!"), expected);
+    }
+
+    #[test]
+    fn a_queue_of_one_page_has_no_page_numbers_and_an_empty_one_has_a_hint() {
+        let mut page = QueuePage {
+            now: None,
+            lines: vec![entry(1, Some(60), None)],
+            page: 1,
+            pages: 1,
+            count: 1,
+            total: Duration::from_secs(60),
+            has_unknown: false,
+        };
+        assert_eq!(queue(&page, "!"), "Queue: 1 entry, 1:00\n1. Piece 1 (1:00), ann");
+        page = QueuePage { lines: Vec::new(), count: 0, ..page };
+        assert_eq!(queue(&page, "!"), "The queue is empty. !play NAME puts something into it.");
+        page.now = Some(Title::new("x"));
+        assert!(queue(&page, "!").starts_with("Now playing: x\nThe queue is empty."));
+    }
+
+    #[test]
+    fn history_is_paged_as_well() {
+        let page = HistoryPage { lines: vec![entry(1, Some(60), None)], page: 1, pages: 2 };
+        let expected =
+            "Played before (page 1 of 2)\n1. Piece 1 (1:00), ann\n!history 2 shows more.";
+        assert_eq!(history(&page, "!"), expected);
+        let none = HistoryPage { lines: Vec::new(), page: 1, pages: 1 };
+        assert_eq!(history(&none, "!"), "Nothing has played here yet. !play NAME begins.");
+    }
+
+    #[test]
+    fn a_pick_list_says_how_to_pick_and_for_how_long() {
+        let found = Picks {
+            query: Title::new("car"),
+            titles: vec![
+                (Title::new("Carousel"), Some(Duration::from_secs(190))),
+                (Title::new("Cars"), None),
+            ],
+            count: 7,
+            expires: Duration::from_mins(5),
+        };
+        let expected = "What fits “car”:\n1. Carousel (3:10)\n2. Cars\n\
+                        and 5 more; more words find less\n\
+                        !pick N or a reaction takes one, for 5 min from now.";
+        assert_eq!(picks(&found, "!"), expected);
+        let none = Picks { titles: Vec::new(), count: 0, ..found };
+        assert!(picks(&none, "!").starts_with("I found nothing called “car”"));
+    }
+
+    fn entry(position: usize, seconds: Option<u64>, wait: Option<u64>) -> Line {
+        Line {
+            position,
+            title: Title::new(&format!("Piece {position}")),
+            duration: seconds.map(Duration::from_secs),
+            by: Some(UserId::from("@ann:example.org")),
+            starts_in: wait.map(Duration::from_secs),
+        }
+    }
+}

@@ -117,3 +117,71 @@ impl Now {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_panel_shows_what_plays_how_far_and_what_comes_next() {
+        let expected = "▶ Carousel <3, ann\n\
+                        1:30 ▬▬▬▬▬▬▬▬▬▬●▬▬▬▬▬▬▬▬▬ 3:00\n\
+                        🔊 80 % · 🔁 the queue\n\
+                        1. a\n2. b\n3. c\nand 9 more";
+        assert_eq!(panel().text("!"), expected);
+    }
+
+    #[test]
+    fn as_html_titles_are_text_and_no_markup() {
+        let html = panel().html("!");
+        assert!(html.starts_with("<strong>▶ Carousel &lt;3, ann</strong><br>1:30 "), "{html}");
+        assert_eq!(html.matches('<').count(), html.matches("<br>").count() + 2, "{html}");
+    }
+
+    #[test]
+    fn a_station_has_no_bar_and_a_pause_is_seen() {
+        let mut panel = panel();
+        panel.now.as_mut().unwrap().duration = None;
+        panel.state = State::Paused;
+        let text = panel.text("!");
+        assert!(text.starts_with("⏸ ") && text.contains("\n1:30 live\n"), "{text}");
+    }
+
+    #[test]
+    fn when_nothing_plays_the_panel_says_what_to_do() {
+        let panel = Panel { now: None, state: State::Idle, ..panel() };
+        let expected = "Nothing is playing. Start something with ♪play NAME or ♪play LINK.";
+        assert_eq!((panel.text("♪"), panel.html("♪")), (expected.to_owned(), expected.to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_bar_has_always_the_same_width(position in 0u64..20_000_000, ms in 0u64..10_000_000) {
+            let now = Now {
+                position: Duration::from_millis(position),
+                duration: Some(Duration::from_millis(ms)),
+                ..panel().now.unwrap()
+            };
+            let width = now.progress().chars().filter(|c| matches!(c, '▬' | '●')).count();
+            prop_assert_eq!(width, if ms == 0 { 0 } else { BAR_LEN });
+        }
+    }
+
+    fn panel() -> Panel {
+        Panel {
+            now: Some(Now {
+                title: Title::new("Carousel <3"),
+                by: Some(UserId::from("@ann:example.org")),
+                position: Duration::from_secs(90),
+                duration: Some(Duration::from_secs(180)),
+            }),
+            state: State::Playing,
+            volume: 80,
+            loop_mode: LoopMode::All,
+            next: ["a", "b", "c", "d"].map(Title::new).into(),
+            queued: 12,
+        }
+    }
+}

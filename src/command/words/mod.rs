@@ -114,7 +114,7 @@ impl Word {
 
 /// The names of those words that this person may use in a room with these rules, in the order of the
 /// table.
-pub(crate) fn words_for(person: &Person, rules: &RoomRules) -> Vec<&'static str> {
+pub(super) fn words_for(person: &Person, rules: &RoomRules) -> Vec<&'static str> {
     let may = |word: &Word| {
         let mut commands = word.forms.iter().map(|form| sample(word, form));
         commands.any(|command| !matches!(decide(person, &command, rules), Decision::No(_)))
