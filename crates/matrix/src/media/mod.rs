@@ -200,3 +200,6 @@ fn decrypt(data: Vec<u8>, file: EncryptedFile) -> io::Result<Vec<u8>> {
     reader.read_to_end(&mut decrypted)?;
     Ok(decrypted)
 }
+
+#[cfg(test)]
+mod tests;
