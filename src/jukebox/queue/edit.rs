@@ -3,7 +3,7 @@
 use phonograph_matrixrtc::UserId;
 use rand::seq::SliceRandom;
 
-use super::{Autoplay, Entry, EntryId, Loop, Queue, undo::Change};
+use super::{Autoplay, Entry, EntryId, Loop, Queue, lists::key, undo::Change};
 
 /// Some of what waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,13 @@ impl Queue {
         let before = std::mem::replace(&mut self.autoplay, autoplay);
         if before != self.autoplay {
             self.record(Change::Autoplay(before));
+        }
+    }
+
+    /// Follows a saved list that has another name now, if autoplay plays it.
+    pub(crate) fn note_renamed(&mut self, from: &str, to: &str) {
+        if matches!(&self.autoplay, Autoplay::List(name) if key(name) == key(from)) {
+            self.autoplay = Autoplay::List(to.to_owned());
         }
     }
 

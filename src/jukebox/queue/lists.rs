@@ -130,7 +130,7 @@ impl Lists {
 }
 
 /// What a list is found by: its clean name, in which neither case counts nor how accents are written.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     Title::new(name).to_string().nfc().collect::<String>().to_lowercase()
 }
 

@@ -5,14 +5,13 @@
 //! went ([`Queue::advance`], `note_*`) and plays [`Queue::current`].
 //!
 //! ```text
-//!        add                       advance: Ended, Skipped
-//! (new) -----> waiting --advance-> current ---------------> history --the 101st--> (forgotten)
-//!              |   ^  ^             |    |                    |
-//!       remove |   |  +-------------+    +--advance: Failed   |
-//!              v   | undo   stop, previous,         |         |
-//!           (removed)       loop of all             v         |
-//!                  ^                            (dropped)     |
-//!                  +---- undo of a skip; previous: to current-+
+//!  add     +-stop, previous, loop of all-+   +-----previous------+
+//!   |      v                             |   v                   |
+//!   +--> waiting ---------advance-------> current --advance--> history --the 101st--> (forgotten)
+//!         |  ^  ^                             |                  |
+//!  remove |  |  +-----------undo of a skip----|------------------+
+//!   clear v  | undo                           | advance: Failed
+//!       (removed)                             +--> (dropped)
 //! ```
 //!
 //! The *position* of a waiting entry counts from 1, in the order in which entries will play; an
@@ -101,6 +100,11 @@ impl Queue {
     /// The entry at a position.
     pub(crate) fn at(&self, position: usize) -> Option<&Entry> {
         self.upcoming().nth(position.checked_sub(1)?)
+    }
+
+    /// An entry that plays, waits or has played.
+    pub(crate) fn find(&self, id: EntryId) -> Option<&Entry> {
+        self.entries().chain(&self.history).find(|entry| entry.id == id)
     }
 
     /// How many entries wait.

@@ -295,7 +295,6 @@ impl Queue {
     pub(super) fn begin(&mut self, mut entry: Entry) {
         self.turns += 1;
         entry.ahead = false;
-        entry.ended_in = 0;
         if let Some(by) = &entry.by {
             fair::serve(&mut self.served, by);
         }

@@ -95,3 +95,13 @@ fn the_only_piece_is_repeated_by_autoplay_unless_it_is_skipped_or_fails() {
         assert_eq!(advance(&mut queue, why), following, "{why:?}");
     }
 }
+
+#[test]
+fn autoplay_follows_its_list_to_another_name() {
+    let mut queue = queue("a");
+    queue.set_autoplay(Autoplay::List("Old".to_owned()));
+    queue.note_renamed("other", "new");
+    assert_eq!(*queue.autoplay(), Autoplay::List("Old".to_owned()));
+    queue.note_renamed("old", "new");
+    assert_eq!(*queue.autoplay(), Autoplay::List("new".to_owned()));
+}

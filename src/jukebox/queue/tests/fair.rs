@@ -68,6 +68,18 @@ fn what_was_put_next_is_rearranged_among_its_like() {
 }
 
 #[test]
+fn what_was_put_next_and_then_moved_away_waits_for_its_turn() {
+    let mut queue = turns("ann:a ann:b bob:c");
+    queue.set_fair(false);
+    add(&mut queue, "ann", Place::Next, "x y");
+    queue.shift(1, 2).unwrap();
+    assert_eq!(shown(&queue), "a | y x b c");
+    queue.shift(2, 4).unwrap();
+    queue.set_fair(true);
+    assert_eq!(shown(&queue), "a | y c b x");
+}
+
+#[test]
 fn a_loop_of_all_keeps_the_turns() {
     let mut queue = turns("ann:a ann:b bob:c");
     queue.set_repeat(Loop::All);

@@ -117,12 +117,15 @@ fn previous_goes_back_through_what_has_played_and_forth_again() {
     advance(&mut queue, Why::Skipped);
     queue.previous().unwrap();
     assert_eq!(shown(&queue), "b | c d");
+    let b = queue.current().unwrap().entry.id;
+    queue.note_position(b, 5_000);
     queue.previous().unwrap();
     assert_eq!(shown(&queue), "a | b c d");
     assert_eq!(queue.previous(), Err(NoPrevious::Nothing));
     assert_eq!(shown(&queue), "a | b c d");
     advance(&mut queue, Why::Ended);
     assert_eq!(shown(&queue), "b | c d");
+    assert_eq!(queue.current().unwrap().position_ms, 0);
 }
 
 #[test]
@@ -236,6 +239,17 @@ fn a_position_that_comes_late_is_not_taken_for_the_next_entry() {
     advance(&mut queue, Why::Skipped);
     queue.note_position(a, 5_000);
     assert_eq!(queue.current().unwrap().position_ms, 0);
+}
+
+#[test]
+fn an_entry_is_found_wherever_it_is_until_it_is_gone() {
+    let mut queue = queue("a b c");
+    advance(&mut queue, Why::Ended);
+    for (id, title) in (0..).zip(["a", "b", "c"]) {
+        assert_eq!(queue.find(EntryId(id)).unwrap().item, item(title));
+    }
+    advance(&mut queue, Why::Failed);
+    assert_eq!(queue.find(EntryId(1)), None);
 }
 
 #[test]
