@@ -3,7 +3,7 @@
 use phonograph_matrixrtc::UserId;
 use rand::seq::SliceRandom;
 
-use super::{Autoplay, Entry, EntryId, Loop, Queue, lists::key, undo::Change};
+use super::{Autoplay, Entry, EntryId, LoopMode, Queue, lists::key, undo::Change};
 
 /// Some of what waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,8 +142,9 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// Sets what begins again when it has ended.
-    pub(crate) fn set_repeat(&mut self, repeat: Loop) {
+    /// Sets what begins again when it has ended: `One` is the current entry until somebody skips it;
+    /// with `All`, what has ended or was skipped goes to the end of the queue.
+    pub(crate) fn set_repeat(&mut self, repeat: LoopMode) {
         let before = std::mem::replace(&mut self.repeat, repeat);
         if before != repeat {
             self.record(Change::Repeat(before));
@@ -158,7 +159,7 @@ impl Queue {
         }
     }
 
-    /// Sets what plays when nothing waits any more.
+    /// Sets what plays when nothing waits any more. A list that does not exist is nothing.
     pub(crate) fn set_autoplay(&mut self, autoplay: Autoplay) {
         let before = std::mem::replace(&mut self.autoplay, autoplay);
         if before != self.autoplay {

@@ -73,29 +73,3 @@ pub(crate) enum State {
     /// It waits at its position.
     Paused,
 }
-
-/// What begins again when it has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Loop {
-    /// Nothing.
-    #[default]
-    Off,
-    /// The current entry, until somebody skips it.
-    One,
-    /// The whole queue: what has ended or was skipped goes to its end.
-    All,
-}
-
-/// What plays when nothing waits any more.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Autoplay {
-    /// Nothing.
-    #[default]
-    Off,
-    /// What has played in this room, the longest ago more likely.
-    History,
-    /// A saved list, by its name; nothing while there is none of that name.
-    List(String),
-}

@@ -36,9 +36,11 @@ use std::collections::VecDeque;
 use phonograph_matrixrtc::UserId;
 use serde::{Deserialize, Serialize};
 
+use crate::command::{Autoplay, LoopMode};
+
 pub(crate) use add::{Added, Asked, Place};
 pub(crate) use edit::{MoveError, NoSuchEntry, Selection};
-pub(crate) use entry::{Autoplay, Current, Entry, EntryId, Loop, State};
+pub(crate) use entry::{Current, Entry, EntryId, State};
 pub(crate) use limits::{AddError, LeftOut, Limits};
 pub(crate) use lists::{List, ListError, Lists};
 pub(crate) use playing::{Advanced, Following, NoPrevious, Resumed, Upcoming, Why};
@@ -70,7 +72,7 @@ pub(crate) struct Queue {
     waiting: Vec<Entry>,
     /// What has played, the last one last.
     history: VecDeque<Entry>,
-    repeat: Loop,
+    repeat: LoopMode,
     fair: bool,
     /// Who has had a turn, the last one last.
     served: Vec<UserId>,
@@ -123,7 +125,7 @@ impl Queue {
     }
 
     /// What begins again when it has ended.
-    pub(crate) fn repeat(&self) -> Loop {
+    pub(crate) fn repeat(&self) -> LoopMode {
         self.repeat
     }
 

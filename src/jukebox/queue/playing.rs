@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Current, ENTRIES_MAX, Entry, EntryId, HISTORY_MAX, Lists, Loop, Queue, State, fair,
+    Current, ENTRIES_MAX, Entry, EntryId, HISTORY_MAX, Lists, LoopMode, Queue, State, fair,
     undo::{Change, Skipped},
 };
 use crate::{command::Title, jukebox::Item};
@@ -239,9 +239,9 @@ impl Queue {
     /// What follows the current entry.
     fn source(&self, why: Why, lists: &Lists) -> Source {
         let repeats = match self.repeat {
-            Loop::Off => false,
-            Loop::One => why == Why::Ended,
-            Loop::All => why != Why::Failed && self.waiting.is_empty(),
+            LoopMode::Off => false,
+            LoopMode::One => why == Why::Ended,
+            LoopMode::All => why != Why::Failed && self.waiting.is_empty(),
         };
         if repeats && self.current.is_some() {
             return Source::Again;
@@ -281,8 +281,8 @@ impl Queue {
         entry.ended_in = self.turns;
         match (why, self.repeat) {
             (Why::Failed, _) => {}
-            (Why::Ended | Why::Skipped, Loop::All) => self.waiting.push(entry),
-            (Why::Ended | Why::Skipped, Loop::Off | Loop::One) => {
+            (Why::Ended | Why::Skipped, LoopMode::All) => self.waiting.push(entry),
+            (Why::Ended | Why::Skipped, LoopMode::Off | LoopMode::One) => {
                 self.history.push_back(entry);
                 let surplus = self.history.len().saturating_sub(HISTORY_MAX);
                 self.history.drain(..surplus);

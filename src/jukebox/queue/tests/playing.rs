@@ -26,7 +26,7 @@ fn history_remembers_a_hundred() {
 #[test]
 fn a_loop_of_one_repeats_what_ends_and_a_skip_leaves_it() {
     let mut queue = queue("a b");
-    queue.set_repeat(Loop::One);
+    queue.set_repeat(LoopMode::One);
     let a = queue.current().unwrap().entry.id;
     queue.note_position(a, 60_000);
     assert_eq!(advance(&mut queue, Why::Ended), Following::Again);
@@ -35,13 +35,13 @@ fn a_loop_of_one_repeats_what_ends_and_a_skip_leaves_it() {
     assert_eq!(advance(&mut queue, Why::Skipped), Following::Next);
     assert_eq!(advance(&mut queue, Why::Ended), Following::Again);
     assert_eq!(shown(&queue), "b |");
-    assert_eq!(queue.repeat(), Loop::One);
+    assert_eq!(queue.repeat(), LoopMode::One);
 }
 
 #[test]
 fn a_loop_of_all_puts_what_is_over_to_the_end() {
     let mut queue = queue("a b c");
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     advance(&mut queue, Why::Ended);
     assert_eq!(shown(&queue), "b | c a");
     advance(&mut queue, Why::Skipped);
@@ -52,7 +52,7 @@ fn a_loop_of_all_puts_what_is_over_to_the_end() {
 #[test]
 fn a_loop_of_all_with_one_entry_repeats_it() {
     let mut queue = queue("a");
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     assert_eq!(advance(&mut queue, Why::Ended), Following::Again);
     assert_eq!(advance(&mut queue, Why::Skipped), Following::Again);
     assert_eq!(shown(&queue), "a |");
@@ -60,7 +60,7 @@ fn a_loop_of_all_with_one_entry_repeats_it() {
 
 #[test]
 fn what_fails_is_dropped_even_in_loops() {
-    for repeat in [Loop::Off, Loop::One, Loop::All] {
+    for repeat in [LoopMode::Off, LoopMode::One, LoopMode::All] {
         let mut queue = queue("a b");
         queue.set_repeat(repeat);
         assert_eq!(advance(&mut queue, Why::Failed), Following::Next);
@@ -140,7 +140,7 @@ fn previous_of_an_idle_queue_plays_the_last_again() {
 fn previous_in_a_loop_of_all_goes_back_around() {
     let mut queue = queue("x a b c");
     advance(&mut queue, Why::Ended);
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     advance(&mut queue, Why::Ended);
     add(&mut queue, "ann", Place::End, "d");
     assert_eq!(shown(&queue), "b | c a d");
@@ -200,7 +200,7 @@ fn a_stopped_entry_goes_on_where_it_was_once_somebody_resumes() {
 #[test]
 fn an_entry_that_was_stopped_once_plays_from_its_beginning_later() {
     let mut queue = queue("a b");
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     let a = queue.current().unwrap().entry.id;
     queue.note_position(a, 5_000);
     queue.stop();
@@ -279,7 +279,7 @@ fn what_follows_is_known_ahead_with_its_place() {
     add(&mut queue, "bob", Place::Now, "c");
     let next = Upcoming { id: a, item: item("a"), resume_ms: 5_000 };
     assert_eq!(queue.peek_next(&lists), Some(next));
-    queue.set_repeat(Loop::One);
+    queue.set_repeat(LoopMode::One);
     assert_eq!(queue.peek_next(&lists).unwrap().item, item("c"));
     assert_eq!(Queue::new(7).peek_next(&lists), None);
 }

@@ -44,7 +44,7 @@ fn a_queue_that_the_first_version_stored_is_read() {
         size: Some(1_000),
     };
     assert_eq!(queue.at(2).unwrap().item.origin, Origin::Upload(upload));
-    assert_eq!((queue.repeat(), queue.is_fair()), (Loop::All, true));
+    assert_eq!((queue.repeat(), queue.is_fair()), (LoopMode::All, true));
     assert_eq!(*queue.autoplay(), Autoplay::List("evening".to_owned()));
     assert_eq!(add(&mut queue, "eve", Place::End, "b").ids, [EntryId(7)]);
     assert_eq!(std::iter::from_fn(|| queue.undo()).count(), 7);
@@ -66,12 +66,12 @@ fn what_a_newer_version_stores_besides_is_passed_over() {
 #[test]
 fn everything_of_a_queue_survives_being_stored() {
     let mut queue = turns("ann:a bob:b ann:c bob:d ann:e");
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     queue.set_autoplay(Autoplay::List("x".to_owned()));
     queue.shuffle();
     advance(&mut queue, Why::Skipped);
     queue.remove(&Selection::At(1)).unwrap();
-    queue.set_repeat(Loop::Off);
+    queue.set_repeat(LoopMode::Off);
     advance(&mut queue, Why::Ended);
     advance(&mut queue, Why::Failed);
     queue.pause();

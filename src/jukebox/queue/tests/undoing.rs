@@ -62,7 +62,7 @@ fn a_shuffle_is_undone_for_what_still_waits() {
 #[test]
 fn what_has_come_since_a_shuffle_stays_in_front_or_at_the_end() {
     let mut queue = queue("a b c d e f g");
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     queue.shuffle();
     advance(&mut queue, Why::Ended);
     queue.stop();
@@ -92,7 +92,7 @@ fn what_was_skipped_comes_back_next_and_where_it_was() {
 #[test]
 fn a_skip_in_a_loop_of_all_is_undone_too() {
     let mut queue = queue("a b c");
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     advance(&mut queue, Why::Skipped);
     assert_eq!(shown(&queue), "b | c a");
     undo(&mut queue);
@@ -128,16 +128,16 @@ fn what_had_to_make_way_comes_back() {
 #[test]
 fn settings_are_undone_and_setting_them_as_they_are_is_no_change() {
     let mut queue = queue("a");
-    queue.set_repeat(Loop::All);
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
+    queue.set_repeat(LoopMode::All);
     queue.set_fair(true);
     queue.set_fair(true);
     queue.set_autoplay(Autoplay::History);
     queue.set_autoplay(Autoplay::History);
     assert_eq!(undo(&mut queue), Undone::Autoplay(Autoplay::Off));
     assert_eq!(undo(&mut queue), Undone::Fair(false));
-    assert_eq!(undo(&mut queue), Undone::Repeat(Loop::Off));
-    assert_eq!((queue.repeat(), queue.is_fair()), (Loop::Off, false));
+    assert_eq!(undo(&mut queue), Undone::Repeat(LoopMode::Off));
+    assert_eq!((queue.repeat(), queue.is_fair()), (LoopMode::Off, false));
     assert_eq!(*queue.autoplay(), Autoplay::Off);
 }
 

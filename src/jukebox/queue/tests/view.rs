@@ -56,12 +56,12 @@ fn after_something_of_unknown_length_no_start_is_known() {
 #[test]
 fn in_a_loop_of_one_nothing_else_starts_by_itself() {
     let mut queue = queue("a b c");
-    queue.set_repeat(Loop::One);
+    queue.set_repeat(LoopMode::One);
     assert_eq!(starts(&queue), [None, None]);
     queue.stop();
     assert_eq!(starts(&queue), [Some(0), None, None]);
     queue.resume(&Lists::default());
-    queue.set_repeat(Loop::All);
+    queue.set_repeat(LoopMode::All);
     assert_eq!(starts(&queue), [Some(60), Some(120)]);
 }
 
