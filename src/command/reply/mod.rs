@@ -6,6 +6,8 @@
 mod help;
 mod list;
 mod panel;
+#[cfg(test)]
+mod tests;
 mod text;
 mod trouble;
 

