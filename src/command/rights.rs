@@ -60,6 +60,7 @@ impl Levels {
 
 /// Who gives a command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct Person {
     /// Their power level in the room.
     pub(crate) level: i64,

@@ -65,6 +65,7 @@ impl Misunderstood {
 
 /// How a message reaches us.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub(crate) struct Addressing<'a> {
     /// What commands begin with here.
     pub(crate) prefix: &'a Prefix,

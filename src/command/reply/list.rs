@@ -178,7 +178,7 @@ mod tests {
             page: 1,
             pages: 1,
             count: 1,
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
             has_unknown: false,
         };
         assert_eq!(queue(&page, "!"), "Queue: 1 entry, 1:00\n1. Piece 1 (1:00), ann");

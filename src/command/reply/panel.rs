@@ -175,7 +175,7 @@ mod tests {
                 title: Title::new("Carousel <3"),
                 by: Some(UserId::from("@ann:example.org")),
                 position: Duration::from_secs(90),
-                duration: Some(Duration::from_secs(180)),
+                duration: Some(Duration::from_mins(3)),
             }),
             state: State::Playing,
             volume: 80,

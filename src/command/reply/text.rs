@@ -13,6 +13,7 @@ use crate::command::{
 
 impl Reply {
     /// The sentence, as plain text. `prefix` is what commands begin with where it is said.
+    #[expect(clippy::too_many_lines, reason = "a table of sentences")]
     pub(crate) fn text(&self, prefix: &Prefix) -> String {
         let p = prefix.as_str();
         match self {

@@ -16,6 +16,10 @@ use super::{Autoplay, Blocked, Group, Levels, Prefix, RoomRules, Title};
 /// The settings of one room. What is read from the store lacks what is newer than it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that have nothing to do with each other"
+)]
 pub(crate) struct RoomSettings {
     /// In percent, up to [`VOLUME_MAX`].
     pub(crate) volume: u16,

@@ -118,6 +118,7 @@ pub(crate) fn autoplay(text: &str) -> Option<Autoplay> {
 }
 
 /// `Some(None)` for the word, otherwise what is read.
+#[expect(clippy::option_option, reason = "the outer one is whether it could be read")]
 fn unless<T>(word: &str, text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     if text.eq_ignore_ascii_case(word) { Some(None) } else { read(text).map(Some) }
 }

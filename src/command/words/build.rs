@@ -266,8 +266,9 @@ pub(super) fn load(said: Said<'_>) -> Built {
     named(said, "load").map(|name| Command::List(ListCommand::Load(name)))
 }
 
-pub(super) fn clip(said: Said<'_>) -> Built {
-    Ok(Command::Clip(Some(said.rest.to_owned()).filter(|name| !name.is_empty())))
+/// The rest of the line, if there is any.
+pub(super) fn any(said: Said<'_>) -> Option<String> {
+    Some(said.rest.to_owned()).filter(|text| !text.is_empty())
 }
 
 pub(super) fn say(said: Said<'_>) -> Built {
@@ -324,10 +325,10 @@ fn blocked(said: Said<'_>) -> Result<Blocked, Misunderstood> {
     Host::new(text).map(Blocked::Host).ok_or(Misunderstood::Who)
 }
 
-pub(super) fn help(said: Said<'_>) -> Built {
+/// The word that help is asked about, with or without a prefix.
+pub(super) fn asked(said: Said<'_>) -> Option<String> {
     let word = split(said.rest).0.trim_start_matches(|c: char| !c.is_alphanumeric());
-    let word = Some(word.to_lowercase()).filter(|word| !word.is_empty());
-    Ok(Command::Help(word))
+    Some(word.to_lowercase()).filter(|word| !word.is_empty())
 }
 
 /// The word and the rest, trimmed.

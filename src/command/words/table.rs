@@ -171,7 +171,7 @@ pub(crate) const WORDS: &[Word] = &[
     word("load", &[], Topic::Lists, build::load)
         .forms(&[form("NAME", "evening", "queues a saved list")])
         .takes(&[text("name", "the name of the list")]),
-    word("clip", &["sound", "sb"], Topic::Sounds, build::clip)
+    word("clip", &["sound", "sb"], Topic::Sounds, |said| Ok(Command::Clip(build::any(said))))
         .forms(&[
             form("", "", "says which clips there are"),
             form("NAME", "horn", "plays one over the music"),
@@ -230,7 +230,7 @@ pub(crate) const WORDS: &[Word] = &[
         "",
         "says that I'm there",
     )]),
-    word("help", &["h", "commands"], Topic::Room, build::help)
+    word("help", &["h", "commands"], Topic::Room, |said| Ok(Command::Help(build::asked(said))))
         .forms(&[
             form("", "", "says what you may do here"),
             form("WORD", "play", "says more about one of these"),
