@@ -2,6 +2,7 @@
 //! anything is said about the bot.
 
 mod element_call {
+    mod chatting;
     mod delegation;
     mod keys;
     mod password;

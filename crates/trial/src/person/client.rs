@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::join::JoinOptions;
-use super::message::Message;
 use crate::browser::{Account, Browser, Line, Page, Web};
 use crate::homeserver::NewRoom;
 
@@ -18,12 +17,12 @@ use crate::homeserver::NewRoom;
 const SIGNED_IN_WITHIN: Duration = Duration::from_mins(1);
 
 /// A request or two to a homeserver on loopback, which may be busy.
-const DONE_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const DONE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Somebody who is signed in. Dropping it leaves the page as it is; it ends with its browser.
 #[derive(Debug)]
 pub struct Person {
-    page: Arc<Page>,
+    pub(super) page: Arc<Page>,
     account: Account,
     signed_in: SignedIn,
     pages: String,
@@ -112,74 +111,6 @@ impl Person {
             .call(wait, (room, user_id), within)
             .await
             .with_context(|| format!("waiting for {user_id} to join"))
-    }
-
-    /// Types a message and sends it, encrypted where the room is. Returns the event's id.
-    ///
-    /// # Errors
-    ///
-    /// Where the homeserver refuses.
-    pub async fn say(&self, room: &str, text: &str) -> Result<String> {
-        self.page
-            .call("(room, text) => host.say(room, text)", (room, text), DONE_WITHIN)
-            .await
-            .context("saying something")
-    }
-
-    /// The messages of a room that are here and can be read, in the order of their arrival, this
-    /// person's own among them.
-    ///
-    /// # Errors
-    ///
-    /// Where the page has gone.
-    pub async fn messages(&self, room: &str) -> Result<Vec<Message>> {
-        self.page
-            .call("(room) => host.messages(room)", (room,), DONE_WITHIN)
-            .await
-            .context("reading messages")
-    }
-
-    /// Waits for a message of a room, one that is here already or one that comes. To be sure that
-    /// it is an answer to what was just said, compare [`Message::reply_to`].
-    ///
-    /// # Errors
-    ///
-    /// Where none comes `within` that time; the error quotes those that came.
-    pub async fn wait_for_message(
-        &self,
-        room: &str,
-        wanted: impl Fn(&Message) -> bool,
-        within: Duration,
-    ) -> Result<Message> {
-        let until = Instant::now() + within;
-        let mut seen = Vec::<String>::new();
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let next = "(room, from) => host.messagesAfter(room, from)";
-            let came: Vec<Message> =
-                self.page.call(next, (room, seen.len()), left).await.with_context(|| {
-                    format!("waiting {within:?} for a message; these came: {seen:#?}")
-                })?;
-            seen.extend(came.iter().map(|message| format!("{}: {}", message.sender, message.body)));
-            if let Some(found) = came.into_iter().find(&wanted) {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Waits for the answer to a message: one that replies to the event with this id.
-    ///
-    /// # Errors
-    ///
-    /// As [`Person::wait_for_message`].
-    pub async fn wait_for_answer(
-        &self,
-        room: &str,
-        event_id: &str,
-        within: Duration,
-    ) -> Result<Message> {
-        self.wait_for_message(room, |message| message.reply_to.as_deref() == Some(event_id), within)
-            .await
     }
 
     /// Opens Element Call for a room and has it join the room's call, or start one; nobody is rung.

@@ -5,6 +5,7 @@
 //! language, another media stack.
 
 mod call;
+mod chat;
 mod client;
 mod join;
 mod message;
@@ -16,7 +17,7 @@ mod stranger;
 pub use call::{Call, EncryptionError, Participant, Shown};
 pub use client::Person;
 pub use join::{JoinOptions, Keys};
-pub use message::Message;
+pub use message::{Message, Reaction};
 pub use microphone::Microphone;
 pub use sound::{Channel, Gap, Heard, Received, Stream};
 pub use sounds::{Sound, Sounds};

@@ -7,6 +7,7 @@ import { ClientEvent, KnownMembership, RoomEvent, RoomStateEvent } from "matrix-
 import { Call } from "./call.js";
 import { Chat } from "./chat.js";
 import { signIn } from "./client.js";
+import * as sending from "./sending.js";
 
 /** What one sends to be in a call: as state, and as a sticky event (MSC4143). */
 const MEMBERSHIPS = ["org.matrix.msc3401.call.member", "org.matrix.msc4143.rtc.member"];
@@ -64,9 +65,29 @@ class Host {
         }
     }
 
-    /** Says `body` and resolves to the event's id. */
-    async say(roomId, body) {
-        return (await this.#client.sendMessage(roomId, { msgtype: "m.text", body, "m.mentions": {} })).event_id;
+    say(roomId, body) {
+        return sending.say(this.#client, roomId, body);
+    }
+
+    reply(roomId, eventId, body) {
+        return sending.reply(this.#client, roomId, eventId, this.#chat.senderOf(roomId, eventId), body);
+    }
+
+    edit(roomId, eventId, body) {
+        return sending.edit(this.#client, roomId, eventId, body);
+    }
+
+    react(roomId, eventId, key) {
+        return sending.react(this.#client, roomId, eventId, key);
+    }
+
+    redact(roomId, eventId) {
+        return sending.redact(this.#client, roomId, eventId);
+    }
+
+    async sendFile(roomId, file) {
+        const room = await this.#joined(roomId);
+        return sending.sendFile(this.#client, roomId, file, room.hasEncryptionStateEvent());
     }
 
     messages(roomId) {
@@ -75,6 +96,10 @@ class Host {
 
     messagesAfter(roomId, from) {
         return this.#chat.after(roomId, from);
+    }
+
+    messagesChanged(roomId, changes) {
+        return this.#chat.changed(roomId, changes);
     }
 
     /** Opens Element Call. `settings` is what its Settings dialogue would store: name → value, null for none. */
