@@ -31,7 +31,7 @@ pub const LOG_FILTER: &str = "matrix_sdk::http_client=off,matrix_sdk_crypto=erro
 pub use account::{Account, Credentials, Settings, StartError};
 pub use calls::Calls;
 pub use chat::{Attachment, Incoming, Invite, Message, Reaction, Redacted, Upgraded};
-pub use image::{Image, Thumbnail};
+pub use image::{Image, ImageError, Thumbnail};
 pub use media::{Media, MediaError};
 pub use outbox::{Edit, Full, Notice, Outbox, Picture, ReplyTo};
 pub use rooms::{RoomError, Rooms};

@@ -10,6 +10,8 @@
 mod read;
 mod recent;
 
+use std::fmt;
+
 use phonograph_call::matrixrtc::{EventId, RoomId, UserId};
 use serde_json::Value;
 
@@ -71,8 +73,9 @@ pub struct Message {
     pub edited: bool,
 }
 
-/// A file in a message (`m.audio`, `m.video`, `m.file`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file in a message (`m.audio`, `m.video`, `m.file`). Its content prints as `***`, since it may
+/// hold the file's key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Attachment {
     /// The message's content, at most 64 KiB of JSON: what [`Media::download`](crate::Media::download)
     /// needs. In encrypted rooms it holds the file's key.
@@ -83,6 +86,17 @@ pub struct Attachment {
     pub size: Option<u64>,
     /// Its media type, as its sender says.
     pub mimetype: Option<String>,
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment")
+            .field("content", &"***")
+            .field("name", &self.name)
+            .field("size", &self.size)
+            .field("mimetype", &self.mimetype)
+            .finish()
+    }
 }
 
 /// A reaction (`m.reaction`). They come in clear in encrypted rooms too.

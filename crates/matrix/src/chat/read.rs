@@ -393,6 +393,13 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_a_file_does_not_print() {
+        let content = json!({ "file": { "url": "mxc://x/1", "key": { "k": "secret" } } });
+        let message = read_message(&audio(&content)).unwrap();
+        assert!(!format!("{message:?}").contains("secret"));
+    }
+
+    #[test]
     fn a_structured_command_is_handed_on_as_it_came() {
         let command = json!({ "command": "play", "arguments": { "what": "tones" } });
         let mut event = message("!play tones");

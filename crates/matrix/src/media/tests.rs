@@ -33,6 +33,24 @@ async fn an_encrypted_file_is_decrypted() {
 }
 
 #[tokio::test]
+async fn a_file_that_a_browser_encrypted_is_decrypted() {
+    // By WebCrypto, the way that the trial's person sends files.
+    let sealed = [0xf4, 0xf4, 0xd2, 0xc5, 0x68, 0x04, 0xf6, 0x2e, 0xdd, 0xab, 0x29];
+    let key = json!({
+        "key_ops": ["encrypt", "decrypt"], "ext": true, "kty": "oct", "alg": "A256CTR",
+        "k": "uJ6ZfwZr8Y6DxMnLACXez7wnhBn2jWPqRUahZZ6vgII",
+    });
+    let hash = "SLWLZcebaLpun9Yeh5+Osz+iu6zef3kzFewf92Rtl3k";
+    let file = json!({
+        "v": "v2", "url": "mxc://x/1", "key": key, "iv": "jqXZHahvm2QAAAAAAAAAAA",
+        "hashes": { "sha256": hash },
+    });
+    let server = Server::start(with_length(&sealed)).await;
+    let fetched = server.media.download(&json!({ "file": file }), LIMIT).await.unwrap();
+    assert_eq!(&fetched[..], FILE);
+}
+
+#[tokio::test]
 async fn an_encrypted_file_that_was_changed_is_refused() {
     let (mut sealed, content) = sealed();
     sealed[0] ^= 1;

@@ -321,3 +321,51 @@ async fn send_receipt(room: &Room, event: &EventId) -> matrix_sdk::Result<()> {
     let Ok(event) = ruma::EventId::parse(event.as_str()) else { return Ok(()) };
     room.send_single_receipt(ReceiptType::Read, ReceiptThread::Unthreaded, event).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing of it is sent: the queues' tasks get no turn before a test ends.
+    async fn outbox() -> Outbox {
+        // Another test may have been first.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let client = Client::builder().homeserver_url("http://127.0.0.1:1").build().await;
+        Outbox::new(client.unwrap())
+    }
+
+    fn fill(outbox: &Outbox, room: &RoomId) {
+        for n in 0..QUEUE_MAX {
+            outbox.redact(room, ids::event(&format!("${n}")), None).unwrap();
+        }
+    }
+
+    fn edit(room: &RoomId, text: &str) -> Edit {
+        let event = ids::event("$panel");
+        Edit { room: room.clone(), event, text: text.to_owned(), html: None, picture: None }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_another_rooms_takes() {
+        let (outbox, room) = (outbox().await, ids::room("!r:x"));
+        fill(&outbox, &room);
+        assert_eq!(outbox.redact(&room, ids::event("$more"), None), Err(Full));
+        assert_eq!(outbox.redact(&ids::room("!other:x"), ids::event("$1"), None), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn edits_of_one_message_take_one_place() {
+        let (outbox, room) = (outbox().await, ids::room("!r:x"));
+        for n in 0..2 * QUEUE_MAX {
+            assert_eq!(outbox.edit(edit(&room, &n.to_string())), Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_was_refused_does_not_wait() {
+        let (outbox, room) = (outbox().await, ids::room("!r:x"));
+        fill(&outbox, &room);
+        assert_eq!(outbox.edit(edit(&room, "a")), Err(Full));
+        assert_eq!(outbox.edit(edit(&room, "b")), Err(Full), "else it would never be sent");
+    }
+}

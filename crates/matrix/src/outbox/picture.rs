@@ -1,6 +1,6 @@
 //! A picture on the homeserver, encrypted where the room is.
 
-use std::{io::Cursor, sync::Arc};
+use std::{fmt, io::Cursor, sync::Arc};
 
 use matrix_sdk::{Room, ruma::api::client::media::create_content};
 use serde_json::{Value, json};
@@ -11,9 +11,16 @@ use crate::image::{Image, Thumbnail};
 const FILE_NAME: &str = "cover.jpg";
 
 /// A picture that was uploaded for one room. It can be sent there any number of times. Elsewhere it
-/// must not be: where that room is encrypted and this one is not, it would be in clear there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// must not be: where that room is encrypted and this one is not, it would be in clear there. It
+/// prints as `***`, since it may hold the file's key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Picture(Arc<Value>);
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Picture(***)")
+    }
+}
 
 impl Picture {
     /// The event content, without text.
@@ -100,6 +107,12 @@ mod tests {
             (&content["filename"], &content["url"]),
             (&json!(FILE_NAME), &json!("mxc://x/1"))
         );
+    }
+
+    #[test]
+    fn the_key_of_a_picture_does_not_print() {
+        let picture = Picture::for_test(json!({ "file": { "key": { "k": "secret" } } }));
+        assert_eq!(format!("{picture:?}"), "Picture(***)");
     }
 
     #[test]
