@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    fn event(kind: &str, content: Value) -> Value {
+    fn event(kind: &str, content: &Value) -> Value {
         json!({
             "type": kind, "sender": "@ann:x", "event_id": "$1", "origin_server_ts": 2_000,
             "content": content,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn message(body: &str) -> Value {
-        event("m.room.message", json!({ "msgtype": "m.text", "body": body }))
+        event("m.room.message", &json!({ "msgtype": "m.text", "body": body }))
     }
 
     fn audio(content: &Value) -> Value {
@@ -251,12 +251,12 @@ mod tests {
         for (key, value) in content.as_object().unwrap() {
             whole[key] = value.clone();
         }
-        event("m.room.message", whole)
+        event("m.room.message", &whole)
     }
 
     fn reaction(key: &str) -> Value {
         let relation = json!({ "rel_type": "m.annotation", "event_id": "$panel", "key": key });
-        event("m.reaction", json!({ "m.relates_to": relation }))
+        event("m.reaction", &json!({ "m.relates_to": relation }))
     }
 
     #[test]
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn a_file_that_is_nowhere_is_left_out() {
         let content = json!({ "msgtype": "m.file", "body": "a.ogg" });
-        assert_eq!(read_new(&event("m.room.message", content)), None);
+        assert_eq!(read_new(&event("m.room.message", &content)), None);
     }
 
     #[test]
@@ -432,8 +432,8 @@ mod tests {
 
     #[test]
     fn a_redaction_is_read_in_its_old_and_its_new_form() {
-        let new = event("m.room.redaction", json!({ "redacts": "$7" }));
-        let mut old = event("m.room.redaction", json!({}));
+        let new = event("m.room.redaction", &json!({ "redacts": "$7" }));
+        let mut old = event("m.room.redaction", &json!({}));
         old["redacts"] = "$7".into();
         for event in [new, old] {
             let Some(Incoming::Redacted(redacted)) = read_new(&event) else {
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn a_tombstone_names_the_room_that_takes_its_place() {
         let content = json!({ "body": "moved", "replacement_room": "!new:x" });
-        let mut tombstone = event("m.room.tombstone", content);
+        let mut tombstone = event("m.room.tombstone", &content);
         assert_eq!(read_new(&tombstone), None, "without a state key it is none");
         tombstone["state_key"] = "".into();
         let Some(Incoming::Upgraded(upgraded)) = read_new(&tombstone) else {
