@@ -252,8 +252,9 @@ impl Invites {
 
 /// Accepts an invite of somebody who is allowed, and declines any other.
 async fn answer(account: &Account, shared: &Shared, invite: &Invite) {
+    let room = invite.room.as_str();
     let allowed =
-        invite.inviter.as_ref().is_some_and(|who| shared.config.allow.allows(who.as_str()));
+        invite.inviter.as_ref().is_some_and(|who| shared.config.hears(who.as_str(), room));
     let done = if allowed {
         account.accept(&invite.room).await
     } else {

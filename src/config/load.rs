@@ -240,6 +240,19 @@ mod tests {
     }
 
     #[test]
+    fn who_is_blocked_is_not_heard_though_allowed() {
+        let block = ("PHONOGRAPH_BLOCK", "@eve:example.org, ads.example.org");
+        let config = read(LEAST, &[("PHONOGRAPH_ALLOW", "*:example.org, !r:x"), block]).unwrap();
+        let room = "!room:example.org";
+        assert!(config.hears("@ann:example.org", room));
+        assert!(!config.hears("@eve:example.org", room));
+        assert!(!config.hears("@eve:example.org", "!r:x"));
+        assert!(config.hears("@bob:example.com", "!r:x"));
+        assert!(!config.hears("@bob:example.com", room));
+        assert!(config.block.blocks_host("ads.example.org"));
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_the_closest_one() {
         let cases = [
             ("[call]\nleave_when_alne = \"5s\"", "call.leave_when_alne", "call.leave_when_alone"),

@@ -20,15 +20,21 @@ pub(crate) use load::load;
 pub(crate) use secret::{Credentials, Secret};
 pub(crate) use value::list;
 
-use crate::command::{Allow, Prefix};
+use crate::command::{Allow, Block, Prefix};
 
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// Who may invite the bot and give it commands: people (`@ann:example.org`), everybody on a
-    /// server (`*:example.org`), or everybody (`*`). Others get no answer.
+    /// server (`*:example.org`), everybody in a room (`!room:example.org`, which the bot then joins
+    /// whoever invites it), or everybody (`*`). Others get no answer.
     pub(crate) allow: Allow,
+    /// Who gets no answer all the same: people (`@eve:example.org`), or everybody on a server
+    /// (`*:example.org`). And the hosts whose links are not opened, with all under them
+    /// (`ads.example.org`). A room can block more by itself.
+    #[serde(default)]
+    pub(crate) block: Block,
     /// What commands begin with. A mention of the bot does as well.
     #[serde(default)]
     pub(crate) prefix: Prefix,
@@ -53,6 +59,13 @@ pub(crate) struct Config {
     /// What the bot writes to standard error.
     #[serde(default)]
     pub(crate) logging: Logging,
+}
+
+impl Config {
+    /// Whether this user may invite us into this room, and is heard in it.
+    pub(crate) fn hears(&self, user: &str, room: &str) -> bool {
+        self.allow.allows_in(user, room) && !self.block.blocks_person(user)
+    }
 }
 
 /// The account on its homeserver. Exactly one of the four secrets is set.

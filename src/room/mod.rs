@@ -141,7 +141,7 @@ impl Room {
     }
 
     async fn hear(&mut self, message: &Message) {
-        if !self.shared.config.allow.allows(message.sender.as_str()) {
+        if !self.shared.config.hears(message.sender.as_str(), self.id.as_str()) {
             return;
         }
         let how = Addressing {
