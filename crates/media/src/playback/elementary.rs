@@ -13,19 +13,23 @@ use super::source::id3_len;
 
 /// How far into a file the first frame is looked for.
 const JUNK_BYTES_MAX: u64 = 64 << 10;
+/// Where it mostly is.
+const FRONT_BYTES: u64 = 8 << 10;
 /// Where the frames are counted, and over how many bytes each time.
-const PLACES: u64 = 8;
+const PLACES: [f64; 8] = [0.0625, 0.5625, 0.1875, 0.3125, 0.4375, 0.6875, 0.8125, 0.9375];
 const PLACE_BYTES: u64 = 16 << 10;
 /// So many frames in a row are no coincidence.
 const RUN_MIN: usize = 3;
 
 /// How long such a file plays; none if it is something else, or has a header that says so.
 pub(crate) fn estimate<S: Read + Seek>(source: &mut S, start: u64) -> io::Result<Option<Duration>> {
-    let end = source.seek(SeekFrom::End(0))?;
     let start = start + id3_len(&read_at(source, start, 10)?).unwrap_or(0);
-    let front = read_at(source, start, JUNK_BYTES_MAX)?;
+    let mut front = read_at(source, start, FRONT_BYTES)?;
     if KNOWN.iter().any(|magic| front.starts_with(magic)) || front.get(4..8) == Some(b"ftyp") {
         return Ok(None);
+    }
+    if run(&front).is_none() {
+        front = read_at(source, start, JUNK_BYTES_MAX)?;
     }
     let Some(first) = run(&front) else { return Ok(None) };
     let Some(frame) = Frame::parse(&front[first..]) else { return Ok(None) };
@@ -33,20 +37,43 @@ pub(crate) fn estimate<S: Read + Seek>(source: &mut S, start: u64) -> io::Result
     if HEADERS.iter().any(|name| head.windows(4).any(|window| window == *name)) {
         return Ok(None);
     }
+    let end = source.seek(SeekFrom::End(0))?;
     let audio = (end - start).saturating_sub(first as u64);
-    let (mut bytes, mut seconds) = (0, 0.0);
-    for place in 0..PLACES {
-        let at = start + first as u64 + audio * (2 * place + 1) / (2 * PLACES);
-        let piece = read_at(source, at, PLACE_BYTES)?;
-        let mut rest = run(&piece).map_or(&[][..], |from| &piece[from..]);
-        while let Some(frame) = Frame::parse(rest) {
-            bytes += frame.bytes;
-            seconds += frame.seconds;
-            rest = rest.get(frame.bytes..).unwrap_or_default();
+    let mut counted = Counted::default();
+    for (n, place) in PLACES.into_iter().enumerate() {
+        let at = start + first as u64 + (audio as f64 * place) as u64;
+        let is_varying = counted.add(&read_at(source, at, PLACE_BYTES)?);
+        // A second place like the first one: the rate is constant. For a link each is a request.
+        if n == 1 && !is_varying {
+            break;
         }
     }
-    let whole = audio as f64 * seconds / bytes.max(1) as f64;
+    let whole = audio as f64 * counted.seconds / counted.bytes.max(1) as f64;
     Ok(Duration::try_from_secs_f64(whole).ok().filter(|whole| !whole.is_zero()))
+}
+
+/// Frames that were counted.
+#[derive(Default)]
+struct Counted {
+    bytes: usize,
+    seconds: f64,
+    bitrate_bps: Option<u32>,
+    is_varying: bool,
+}
+
+impl Counted {
+    /// Counts the frames of a piece. True once there were two bit rates.
+    fn add(&mut self, piece: &[u8]) -> bool {
+        let mut rest = run(piece).map_or(&[][..], |from| &piece[from..]);
+        while let Some(frame) = Frame::parse(rest) {
+            self.bytes += frame.bytes;
+            self.seconds += frame.seconds;
+            let known = *self.bitrate_bps.get_or_insert(frame.bitrate_bps);
+            self.is_varying |= known != frame.bitrate_bps;
+            rest = rest.get(frame.bytes..).unwrap_or_default();
+        }
+        self.is_varying
+    }
 }
 
 /// How other files begin.
@@ -59,6 +86,7 @@ const HEADERS: [&[u8; 4]; 3] = [b"Xing", b"Info", b"VBRI"];
 struct Frame {
     bytes: usize,
     seconds: f64,
+    bitrate_bps: u32,
     /// What does not change from frame to frame.
     kind: [u8; 2],
 }
@@ -84,7 +112,7 @@ impl Frame {
         let padding = u32::from(third >> 1 & 1);
         let bytes = (samples / 8 * bitrate_bps / rate_hz + padding) as usize;
         let seconds = f64::from(samples) / f64::from(rate_hz);
-        Some(Self { bytes, seconds, kind: [second & 0xfe, third & 0x0c] })
+        Some(Self { bytes, seconds, bitrate_bps, kind: [second & 0xfe, third & 0x0c] })
     }
 }
 

@@ -24,6 +24,7 @@ mod downmix;
 mod elementary;
 mod encode;
 mod fifo;
+mod front;
 mod guard;
 mod info;
 mod limiter;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use symphonia::core::io::MediaSource;
 
 use super::elementary;
+use super::front::Front;
 use super::mend::{self, Patch};
 use super::mp4::Survey;
 
@@ -85,7 +86,7 @@ pub(crate) struct Findings {
 
 /// The demuxer's end.
 pub(crate) struct Watched {
-    inner: Box<dyn MediaSource>,
+    inner: Front,
     watch: Watch,
     /// Behind a tag that was passed over.
     start: u64,
@@ -110,7 +111,7 @@ impl Watched {
     /// not.
     pub(crate) fn new(inner: Box<dyn MediaSource>, watch: Watch) -> io::Result<(Self, Findings)> {
         let mut watched = Self {
-            inner,
+            inner: Front::new(inner),
             watch,
             start: 0,
             claimed_end: 0,
