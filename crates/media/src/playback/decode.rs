@@ -2,8 +2,9 @@
 
 use opus::{Channels, MSDecoder};
 use symphonia::core::audio::{Channels as Layout, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_OPUS, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::packet::Packet;
 use thiserror::Error;
 
@@ -110,8 +111,15 @@ impl Symphonia {
             return Err(OpenError::Malformed("its codebooks are larger than any real ones"));
         }
         let options = AudioDecoderOptions::default();
-        let inner = guarded(|| codecs.make_audio_decoder(params, &options))
-            .map_err(OpenError::from_symphonia)?;
+        let inner =
+            guarded(|| codecs.make_audio_decoder(params, &options)).map_err(
+                |error| match error {
+                    SymphoniaError::Unsupported(_) if params.codec == CODEC_ID_AAC => {
+                        OpenError::UnsupportedCodec("AAC other than LC in stereo".to_owned())
+                    }
+                    error => OpenError::from_symphonia(error),
+                },
+            )?;
         Ok(Self { inner, interleaved: Vec::new(), downmix: None })
     }
 

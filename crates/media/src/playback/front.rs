@@ -31,6 +31,10 @@ impl Front {
     }
 
     fn read_inner(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // A file that points there has nothing there; files refuse to be asked.
+        if i64::try_from(self.at).is_err() {
+            return Ok(0);
+        }
         if self.at != self.inner_at {
             self.inner.seek(SeekFrom::Start(self.at))?;
         }
@@ -71,8 +75,6 @@ impl Seek for Front {
                 }
             }
         };
-        // As files say it.
-        let target = target.filter(|at| i64::try_from(*at).is_ok());
         self.at = target.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.at)
     }
@@ -147,6 +149,13 @@ mod tests {
             // To the tags at the end, of which there are several kinds, and back.
             assert!(jumps <= 5, "{name}: {jumps} jumps");
         }
+    }
+
+    #[test]
+    fn nothing_is_where_no_file_reaches() {
+        let mut front = Front::new(Box::new(Cursor::new(vec![7; 9])));
+        front.seek(SeekFrom::Start(u64::MAX)).expect("nobody is asked");
+        assert_eq!(front.read(&mut [0; 4]).expect("nobody is asked"), 0);
     }
 
     proptest! {

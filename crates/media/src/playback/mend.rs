@@ -89,6 +89,82 @@ fn find_data<S: Read + Seek>(source: &mut S, mut at: u64) -> io::Result<Option<D
     Ok(None)
 }
 
+/// What to change in a CAF or AIFF file that was cut short, or whose writer did not know how much
+/// would come: its samples go to the end.
+pub(crate) fn cut_short<S: Read + Seek>(source: &mut S, start: u64) -> io::Result<Vec<Patch>> {
+    // Where chunks begin, how many bytes their size takes, and which one holds the samples.
+    let (mut at, width, samples) = match read_at(source, start, 4)?.as_slice() {
+        b"caff" => (start + 8, 8, b"data"),
+        b"FORM" => (start + 12, 4, b"SSND"),
+        _ => return Ok(Vec::new()),
+    };
+    for _ in 0..CHUNKS_MAX {
+        let head = read_at(source, at, 4 + width)?;
+        let Some((id, size)) = head.split_at_checked(4) else { break };
+        if size.len() as u64 != width {
+            break;
+        }
+        let size = size.iter().fold(0_u64, |size, byte| size << 8 | u64::from(*byte));
+        let body = at + 4 + width;
+        if id == samples {
+            // -1 stands for this in CAF too, and symphonia takes the samples for more chunks then.
+            let end = source.seek(SeekFrom::End(0))?;
+            if body.saturating_add(size) <= end {
+                break;
+            }
+            let up_to_there = |from: u64| {
+                let there = end.saturating_sub(from).to_be_bytes();
+                Patch { at: from - width, bytes: there[8 - width as usize..].to_vec() }
+            };
+            // `FORM` is around all of it; CAF has nothing around its chunks.
+            let outer = (width == 4).then(|| up_to_there(start + 8));
+            return Ok(outer.into_iter().chain([up_to_there(body)]).collect());
+        }
+        let padding = if width == 4 { size % 2 } else { 0 };
+        at = body.saturating_add(size).saturating_add(padding);
+    }
+    Ok(Vec::new())
+}
+
+/// What to change in a Matroska file that was cut short: how large its segment is, is not known.
+pub(crate) fn matroska<S: Read + Seek>(source: &mut S, start: u64) -> io::Result<Option<Patch>> {
+    let head = read_at(source, start, 12)?;
+    let Some(header) = head.strip_prefix(b"\x1a\x45\xdf\xa3").and_then(vint) else {
+        return Ok(None);
+    };
+    let at = start.saturating_add(4 + header.len as u64).saturating_add(header.value);
+    let segment = read_at(source, at, 12)?;
+    let Some(size) = segment.strip_prefix(b"\x18\x53\x80\x67").and_then(vint) else {
+        return Ok(None);
+    };
+    let end = source.seek(SeekFrom::End(0))?;
+    let body = at + 4 + size.len as u64;
+    if size.is_unknown() || body.saturating_add(size.value) <= end {
+        return Ok(None);
+    }
+    let mut bytes = vec![0xff; size.len];
+    bytes[0] >>= size.len - 1;
+    Ok(Some(Patch { at: at + 4, bytes }))
+}
+
+/// A number of EBML (RFC 8794 §4).
+struct Vint {
+    value: u64,
+    len: usize,
+}
+
+impl Vint {
+    fn is_unknown(&self) -> bool {
+        self.value == (1 << (7 * self.len)) - 1
+    }
+}
+
+fn vint(bytes: &[u8]) -> Option<Vint> {
+    let len = bytes.first()?.leading_zeros() as usize + 1;
+    let whole = bytes.get(..len)?.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    (len <= 8).then_some(Vint { value: whole & ((1 << (7 * len)) - 1), len })
+}
+
 /// The type bytes of the pictures in a FLAC file, made those of padding (RFC 9639 §8.1).
 pub(crate) fn flac_pictures<S: Read + Seek>(source: &mut S, start: u64) -> io::Result<Vec<Patch>> {
     const PICTURE: u8 = 6;
@@ -175,6 +251,42 @@ mod tests {
             [&plain[..12], &ds64, &plain[12..]].concat()
         };
         assert_eq!(mended(&with(*b"RF64", UNKNOWN)), with(*b"RIFF", 90));
+    }
+
+    #[test]
+    fn samples_of_caf_and_aiff_that_are_cut_go_to_the_end() {
+        let caf = |size: u64| {
+            let desc = b"caff\0\x01\0\0desc\0\0\0\0\0\0\0\x03abc";
+            [desc.as_slice(), b"data", &size.to_be_bytes(), &[7; 50]].concat()
+        };
+        let aiff = |size: u64| {
+            let comm = b"FORM\0\0\0\0AIFFCOMM\0\0\0\x03abc\0";
+            [comm.as_slice(), b"SSND", &(size as u32).to_be_bytes(), &[7; 50]].concat()
+        };
+        let patch = |file| cut_short(&mut Cursor::new(file), 0).expect("memory can be read");
+        assert_eq!((patch(caf(50)), patch(aiff(50))), (vec![], vec![]));
+        for size in [51, 5_000, u64::MAX] {
+            let bytes = vec![0, 0, 0, 0, 0, 0, 0, 50];
+            assert_eq!(patch(caf(size)), [Patch { at: 27, bytes }], "{size}");
+            let form = Patch { at: 4, bytes: vec![0, 0, 0, 74] };
+            let sound = Patch { at: 28, bytes: vec![0, 0, 0, 50] };
+            assert_eq!(patch(aiff(size)), [form, sound], "{size}");
+        }
+    }
+
+    #[test]
+    fn a_matroska_segment_that_is_cut_has_no_known_size() {
+        let file = |size: &[u8]| {
+            [b"\x1a\x45\xdf\xa3\x83abc\x18\x53\x80\x67".as_slice(), size, &[7; 50]].concat()
+        };
+        let patch = |size| matroska(&mut Cursor::new(file(size)), 0).expect("memory can be read");
+        assert_eq!(patch(&[0x80 | 50]), None);
+        assert_eq!(patch(&[0xff]), None, "it is unknown already");
+        assert_eq!(patch(&[0x80 | 51]), Some(Patch { at: 12, bytes: vec![0xff] }));
+        let long = [1, 0, 0, 0, 0, 0, 1, 0];
+        let unknown = vec![1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(patch(&long), Some(Patch { at: 12, bytes: unknown }));
+        assert_eq!(patch(&[0, 0, 0]), None, "no number");
     }
 
     #[test]

@@ -130,6 +130,8 @@ impl Watched {
             findings.mp4 = Survey::of(inner, *start)?;
             findings.mp3_length = elementary::estimate(inner, *start)?;
             let mut patches = mend::wave(inner, *start)?;
+            patches.extend(mend::cut_short(inner, *start)?);
+            patches.extend(mend::matroska(inner, *start)?);
             patches.append(&mut findings.mp4.large_pictures);
             let mut pictures = std::mem::take(&mut findings.mp4.pictures);
             pictures.extend(mend::flac_pictures(inner, (*start).max(*tag_end))?);

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::hear::{open, pcm16, tones};
+use crate::hear::{hear, open, pcm16, tones};
 use crate::write::{apple, flac, matroska, mp4, ogg, opus_head, opus_packets, wav};
 
 /// The tenth of a second of each kind that the other property tests do not have.
@@ -57,6 +57,38 @@ fn files_may_end_at_any_byte_of_their_header() {
         for end in (0..file.len().min(700)).chain((700..file.len()).step_by(997)) {
             survive(file[..end].to_vec());
         }
+    }
+}
+
+/// The kinds that tell nothing at their end that playing needs.
+#[test]
+fn a_file_that_is_cut_in_half_plays_its_half() {
+    let head = opus_head(2, 312, 0);
+    let packets = opus_packets(960);
+    let track = matroska::Track {
+        codec: "A_OPUS",
+        private: &head,
+        rate_hz: 48_000.0,
+        channels: 2,
+        bits: None,
+    };
+    let samples = tones(44_100);
+    for (name, file) in [
+        ("CAF", apple::caf_float(44_100.0, 2, &samples)),
+        ("AIFF-C", apple::sowt(2, &pcm16(&samples))),
+        ("WebM", matroska::file("webm", &track, &packets, 20)),
+        ("MP4", mp4::opus(&packets, 312, 95_000, false)),
+        ("Ogg", ogg::opus(1, &head, &[], &packets)),
+        ("FLAC", flac::file(44_100, 2, &pcm16(&samples), &[])),
+        ("WAV", wav::plain(44_100, 2, &samples)),
+        ("MP3", include_bytes!("frames.mp3").to_vec()),
+    ] {
+        let half = &file[..file.len() / 2];
+        assert!(open(half).is_ok(), "{name}: {:?}", open(half));
+        let heard = hear(half);
+        assert!(heard.error.is_none(), "{name}: {:?}", heard.error);
+        assert!((heard.seconds() - 1.0).abs() < 0.12, "{name}: {} s", heard.seconds());
+        heard.whole().assert_tones(0.3);
     }
 }
 

@@ -1,6 +1,8 @@
 //! MP3 and ADTS, which are frames and nothing else.
 
-use crate::hear::{LEFT_HZ, assert_plays, hear};
+use phonograph_media::playback::OpenError;
+
+use crate::hear::{LEFT_HZ, assert_plays, hear, refusal};
 use crate::write::mp4;
 
 const FRAMES: &[u8] = include_bytes!("frames.mp3");
@@ -134,4 +136,23 @@ fn adts_plays_with_and_without_a_tag_before_it() {
         heard.whole().assert_tones(0.3);
         assert_eq!(heard.info.title.is_some(), is_tagged);
     }
+}
+
+#[test]
+fn aac_of_six_channels_is_refused_by_name() {
+    let mut adts = mp4::as_adts(M4A);
+    let mut at = 0;
+    while at < adts.len() {
+        // The channel configuration goes from 2 to 6.
+        adts[at + 2] |= 1;
+        let header = &adts[at + 3..at + 6];
+        at += usize::from(header[0] & 3) << 11
+            | usize::from(header[1]) << 3
+            | usize::from(header[2]) >> 5;
+    }
+    let error = refusal(adts);
+    assert!(
+        matches!(&error, OpenError::UnsupportedCodec(name) if name.contains("AAC")),
+        "{error:?}"
+    );
 }
