@@ -159,6 +159,13 @@ impl Session {
         }
     }
 
+    /// Takes over that an SFU has a member: keys go to those first, as anybody can invent others.
+    pub fn handle_seen(&mut self, member: &Member, now: Now) {
+        if self.rollout.handle_seen(member, now.instant) {
+            self.drain(now);
+        }
+    }
+
     /// Takes over a media key.
     pub fn handle_media_key(&mut self, message: &KeyMessage, now: Now) {
         if self.encryption != Encryption::PerParticipant {

@@ -16,6 +16,12 @@
 //! One roll-out runs at a time; what changes meanwhile is looked at when it ends, so a burst of
 //! leaves makes at most two. The rules are those that matrix-js-sdk 43 follows, as its peers expect
 //! them; additions of ours are marked.
+//!
+//! Anybody can invent devices (ours: `queue`). Those that an SFU has are sent a key before all
+//! others, and a new key waits for them alone before it is used; the others follow, some at a time, and no
+//! more than 512 of them.
+
+mod queue;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -26,6 +32,7 @@ use phonograph_frame::crypto::{KeyIndex, MediaKey};
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 
+use self::queue::Queue;
 use crate::{Member, RequestError, Roster, Timestamp};
 
 /// How long after it was sent a later key is used (matrix-js-sdk 43; the class says 5 s, joining
@@ -72,6 +79,10 @@ pub struct Rollout {
     state: State,
     /// The other members and when each joined.
     members: BTreeMap<Member, Timestamp>,
+    /// Those of them that an SFU has.
+    seen: BTreeSet<Member>,
+    /// Who is still to be sent the key.
+    queue: Queue,
     unserved: BTreeMap<Member, Retry>,
     actions: VecDeque<Action>,
 }
@@ -119,6 +130,8 @@ impl Rollout {
             last_index,
             state: State::Idle,
             members: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            queue: Queue::default(),
             unserved: BTreeMap::new(),
             actions: VecDeque::new(),
         }
@@ -140,6 +153,7 @@ impl Rollout {
     pub fn handle_rejoined(&mut self, now: Instant) {
         // Whoever has left meanwhile still has the key: it is to be replaced for their sake.
         let members = &self.members;
+        self.queue.clear();
         if let Some(key) = &mut self.key {
             key.shared.retain(|member, _| !members.contains_key(member));
         }
@@ -150,6 +164,7 @@ impl Rollout {
     pub fn stop(&mut self) {
         self.key = None;
         self.state = State::Idle;
+        self.queue.clear();
         self.unserved.clear();
         self.actions.clear();
     }
@@ -163,7 +178,19 @@ impl Rollout {
     pub fn handle_roster(&mut self, roster: &Roster, now: Instant) {
         let others = roster.others(&self.me);
         self.members = others.map(|info| (info.member.clone(), info.created)).collect();
+        let members = &self.members;
+        self.seen.retain(|member| members.contains_key(member));
         self.evaluate(now);
+    }
+
+    /// Takes over that an SFU has a member: somebody is really there. Whether that is news.
+    pub fn handle_seen(&mut self, member: &Member, now: Instant) -> bool {
+        let is_news = self.members.contains_key(member) && self.seen.insert(member.clone());
+        if is_news {
+            self.queue.put_first(member);
+            self.evaluate(now);
+        }
+        is_news
     }
 
     /// Takes over how the last [`Action::Send`] went: who could not be reached.
@@ -182,6 +209,9 @@ impl Rollout {
             } else {
                 self.unserved.remove(&target);
             }
+        }
+        if self.queue.is_urgent() {
+            return self.send_next(then);
         }
         match then {
             Then::Nothing => self.evaluate(now),
@@ -233,14 +263,19 @@ impl Rollout {
         let members = &self.members;
         self.unserved.retain(|member, _| members.contains_key(member));
         let (State::Idle, Some(key)) = (&self.state, &mut self.key) else { return };
+        for gone in self.queue.retain(|member| members.contains_key(member)) {
+            // It was never sent.
+            key.shared.remove(&gone);
+        }
         key.shared.retain(|member, joined| members.get(member).is_none_or(|now| now == joined));
         let somebody_left = key.shared.keys().any(|member| !members.contains_key(member));
-        let mut joined: Vec<Member> = members.keys().cloned().collect();
-        joined.retain(|member| !key.shared.contains_key(member));
+        let joined = queue::choose(members.keys(), &key.shared, &self.seen);
         if somebody_left || (!joined.is_empty() && now.duration_since(key.made) >= GRACE) {
             self.rotate(now);
         } else if !joined.is_empty() {
             self.send(joined, Then::Nothing);
+        } else if !self.queue.is_empty() {
+            self.send_next(Then::Nothing);
         }
     }
 
@@ -251,13 +286,15 @@ impl Rollout {
             .as_ref()
             .is_some_and(|key| key.shared.keys().any(|member| self.members.contains_key(member)));
         self.make_key(now);
+        self.queue.clear();
         self.unserved.clear();
         if self.members.is_empty() {
             self.use_key();
             return;
         }
         let then = if held { Then::UseLater } else { Then::UseAtOnce };
-        self.send(self.members.keys().cloned().collect(), then);
+        let targets = queue::choose(self.members.keys(), &BTreeMap::<_, ()>::new(), &self.seen);
+        self.send(targets, then);
     }
 
     fn make_key(&mut self, now: Instant) {
@@ -270,6 +307,7 @@ impl Rollout {
         self.key = Some(OwnKey { index, key, made: now, shared: BTreeMap::new() });
     }
 
+    /// Sends the key to those, the first of them at once.
     fn send(&mut self, targets: Vec<Member>, then: Then) {
         let Some(own) = &mut self.key else { return };
         for target in &targets {
@@ -277,6 +315,14 @@ impl Rollout {
                 own.shared.insert(target.clone(), *joined);
             }
         }
+        let seen = targets.iter().filter(|target| self.seen.contains(target)).count();
+        self.queue.push(targets, seen);
+        self.send_next(then);
+    }
+
+    fn send_next(&mut self, then: Then) {
+        let Some(own) = &self.key else { return };
+        let targets = self.queue.pop();
         let (index, key) = (own.index, own.key.clone());
         self.actions.push_back(Action::Send { targets: targets.clone(), index, key });
         self.state = State::Sending { targets, then };

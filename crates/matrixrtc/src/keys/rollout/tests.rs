@@ -287,3 +287,74 @@ fn indices_go_on_after_the_last_run_and_wrap_before_255() {
     Call::start_after(Some(7)).expect(&["use 8"]);
     Call::start_after(Some(254)).expect(&["use 0"]);
 }
+
+/// A call with 9 900 devices that somebody made up, and Zoe.
+fn with_invented() -> Call {
+    let mut call = Call::start();
+    call.expect(&["use 0"]);
+    call.members.insert("zoe", 1);
+    let mut events = vec![event("zoe", 1)];
+    let invented = (0..9_900).map(|n| event(&format!("a{n:05}"), 1));
+    events.extend(invented);
+    let joined = (0..9_900).map(|n| user(&format!("a{n:05}"))).chain([user("zoe")]).collect();
+    let roster = Roster::evaluate(&events, &joined, Timestamp::from_millis(1));
+    call.rollout.handle_roster(&roster, call.now);
+    call
+}
+
+fn zoe() -> Member {
+    Member { user: user("zoe"), device: DeviceId::from("D") }
+}
+
+/// Whom the key is sent to, request by request, until nothing more is asked; none is reached.
+fn requests(call: &mut Call) -> Vec<Vec<Member>> {
+    let mut requests = Vec::new();
+    while let Some(action) = call.rollout.poll_action() {
+        if let Action::Send { targets, .. } = action {
+            let unserved = targets.iter().filter(|target| **target != zoe()).cloned().collect();
+            requests.push(targets);
+            call.rollout.handle_sent(&unserved, call.now);
+        }
+    }
+    requests
+}
+
+#[test]
+fn a_key_goes_to_few_invented_devices_some_at_a_time() {
+    let mut call = with_invented();
+    let requests = requests(&mut call);
+    assert!(requests.iter().all(|targets| targets.len() <= queue::TARGETS_MAX));
+    assert_eq!(requests.iter().map(Vec::len).sum::<usize>(), queue::UNSEEN_MAX);
+}
+
+#[test]
+fn who_is_seen_on_the_sfu_is_served_before_the_invented_that_wait() {
+    let mut call = with_invented();
+    assert!(matches!(call.rollout.poll_action(), Some(Action::Send { .. })));
+    call.rollout.handle_seen(&zoe(), call.now);
+    assert_eq!(call.rollout.poll_action(), None, "one request is under way");
+    call.sent();
+    let Some(Action::Send { targets, .. }) = call.rollout.poll_action() else { panic!() };
+    assert_eq!(targets[0], zoe());
+}
+
+#[test]
+fn a_new_key_waits_for_those_who_were_seen_and_not_for_the_invented() {
+    let mut call = with_invented();
+    call.rollout.handle_seen(&zoe(), call.now);
+    requests(&mut call);
+    // Everybody but the first of the invented is still there.
+    let mut events = vec![event("zoe", 1)];
+    events.extend((1..9_900).map(|n| event(&format!("a{n:05}"), 1)));
+    let joined = (1..9_900).map(|n| user(&format!("a{n:05}"))).chain([user("zoe")]).collect();
+    let roster = Roster::evaluate(&events, &joined, Timestamp::from_millis(1));
+    call.rollout.handle_roster(&roster, call.now);
+
+    let Some(Action::Send { targets, .. }) = call.rollout.poll_action() else { panic!() };
+    assert_eq!(targets[0], zoe());
+    call.sent();
+    assert_eq!(call.rollout.poll_action(), None, "the key is used first");
+    call.pass(USE_DELAY);
+    assert!(matches!(call.rollout.poll_action(), Some(Action::Use { .. })));
+    assert!(matches!(call.rollout.poll_action(), Some(Action::Send { .. })));
+}
