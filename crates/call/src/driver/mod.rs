@@ -3,39 +3,39 @@
 //! It decides nothing about the call. One input, then every action that follows from it, then wait.
 
 mod begin;
+mod clock;
 mod hearers;
 mod playing;
 mod sockets;
+mod tasks;
 mod teller;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use phonograph_livekit::{Protocol, Received as Datagram, Resume, Target};
-use phonograph_matrixrtc::{
-    KeyMessage, Now, Request, RequestError, RequestId, Response, ServiceUrl, Timestamp,
-    transport::Grant,
-};
+use phonograph_livekit::{Protocol, Received as Datagram};
+use phonograph_matrixrtc::{KeyMessage, Now};
 use tokio::{
     runtime::Handle,
     sync::mpsc,
     task::{AbortHandle, JoinError, JoinSet},
 };
-use tracing::{Instrument, debug, debug_span, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use self::{
+    clock::now,
     hearers::Hearers,
     playing::Sources,
-    sockets::{Opened, Received, Sockets, Tcp, WebSocket},
+    sockets::{Opened, Received, Sockets},
+    tasks::{Done, timed},
     teller::Teller,
 };
 use crate::{
     call::{Config, Event, Role},
-    end::{EndReason, SfuError, TokenError},
+    end::EndReason,
     machine::{Action, LinkId, Machine},
     matrix::{Matrix, RoomFeed, RoomState},
     network::Network,
@@ -101,35 +101,6 @@ async fn drive(setup: Setup, mut commands: mpsc::Receiver<Command>) -> EndReason
         Ok((machine, feed)) => Driver::new(setup, commands, machine, feed, sources).run().await,
         Err(reason) => reason,
     }
-}
-
-/// Both clocks.
-fn now() -> Now {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-    Now { instant: Instant::now(), wall: Timestamp::from_millis(millis) }
-}
-
-/// Runs a step in a span of its own, and says how long it took.
-fn timed<F: Future>(step: &'static str, work: F) -> impl Future<Output = F::Output> {
-    let span = debug_span!("step", step);
-    let began = Instant::now();
-    async move {
-        let done = work.await;
-        let took_ms = began.elapsed().as_secs_f64() * 1000.0;
-        debug!(step, took_ms, "done");
-        done
-    }
-    .instrument(span)
-}
-
-/// What a task that was begun for the machine came back with.
-enum Done {
-    Request(RequestId, Result<Response, RequestError>),
-    Grant(LinkId, Result<Grant, TokenError>),
-    Open(LinkId, Result<Opened, SfuError>),
-    Reopen(LinkId, Result<WebSocket, SfuError>),
-    Dial(LinkId, Target, SocketAddr, std::io::Result<Tcp>),
 }
 
 /// What the room says next; never, once it has ended. Cancel-safe.
@@ -301,7 +272,7 @@ impl Driver {
             Received::Datagrams => {
                 let Some(sockets) = self.sockets.get_mut(&id) else { return };
                 while let Some(datagram) = sockets.next_datagram() {
-                    self.machine.handle_datagram(id, &datagram, self::now());
+                    self.machine.handle_datagram(id, &datagram, clock::now());
                 }
             }
             Received::Packet(packet) => {
@@ -427,84 +398,4 @@ impl Driver {
         }
         None
     }
-
-    fn request(&mut self, id: RequestId, request: Request) {
-        let (matrix, network) = (Arc::clone(&self.setup.matrix), Arc::clone(&self.setup.network));
-        let room = self.setup.config.room.clone();
-        let service = self.machine.service().clone();
-        let kind = request.kind();
-        let work = async move {
-            match request {
-                Request::DelegateLeave { delay_id, delay } => {
-                    let delegation = Some((&delay_id, delay));
-                    let granted = token(&*matrix, &network, &service, &room, delegation).await;
-                    granted.map(|_| Response::Done).map_err(TokenError::into_request_error)
-                }
-                request => matrix.perform(&room, request).await,
-            }
-        };
-        let step = timed(kind, async move { Done::Request(id, work.await) });
-        self.tasks.spawn_on(step, &self.setup.control);
-    }
-
-    fn ask(&mut self, id: LinkId, service: ServiceUrl) {
-        let (matrix, network) = (Arc::clone(&self.setup.matrix), Arc::clone(&self.setup.network));
-        let room = self.setup.config.room.clone();
-        let step = timed("ask the token service", async move {
-            Done::Grant(id, token(&*matrix, &network, &service, &room, None).await)
-        });
-        self.tasks.spawn_on(step, &self.setup.control);
-    }
-
-    fn open(&mut self, id: LinkId, grant: Grant) {
-        let network = Arc::clone(&self.setup.network);
-        let step = timed("open the sockets", async move {
-            Done::Open(id, sockets::open(&network, &grant).await)
-        });
-        self.begin_opening(id, step);
-    }
-
-    fn reopen(&mut self, id: LinkId, grant: Grant, resume: Resume) {
-        self.give_up_opening(id);
-        if let Some(sockets) = self.sockets.get_mut(&id) {
-            sockets.drop_websocket();
-        }
-        let network = Arc::clone(&self.setup.network);
-        let step = timed("open the WebSocket again", async move {
-            Done::Reopen(id, sockets::reopen(&network, &grant, &resume).await)
-        });
-        self.begin_opening(id, step);
-    }
-
-    fn dial(&mut self, id: LinkId, target: Target, remote: SocketAddr) {
-        let step = timed("dial for media over TCP", async move {
-            Done::Dial(id, target, remote, Tcp::dial(target, remote).await)
-        });
-        self.begin_opening(id, step);
-    }
-
-    fn begin_opening(&mut self, id: LinkId, step: impl Future<Output = Done> + 'static) {
-        let handle = self.tasks.spawn_local(step);
-        let handles = self.opening.entry(id).or_default();
-        handles.retain(|handle| !handle.is_finished());
-        handles.push(handle);
-    }
-
-    /// What is still being opened would come to the next connection.
-    fn give_up_opening(&mut self, id: LinkId) {
-        self.opening.remove(&id).into_iter().flatten().for_each(|handle| handle.abort());
-    }
-}
-
-/// Asks a token service for an SFU and a token to it, with a new OpenID token.
-async fn token(
-    matrix: &dyn Matrix,
-    network: &Network,
-    service: &ServiceUrl,
-    room: &phonograph_matrixrtc::RoomId,
-    delegation: Option<(&phonograph_matrixrtc::DelayId, Duration)>,
-) -> Result<Grant, TokenError> {
-    let device = matrix.me().device;
-    let token = matrix.openid_token().await.map_err(TokenError::OpenId)?;
-    network.grant(service, (room, &device), &token, delegation).await
 }
