@@ -214,7 +214,7 @@ impl Call {
             control: tokio::runtime::Handle::current(),
             events: event_sender,
         };
-        workers.spawn(move || async move {
+        workers.spawn(async move {
             let reason = driver::run(setup, command_receiver).await;
             // Nobody may be left to hear of it.
             drop(end_sender.send(reason));

@@ -6,28 +6,42 @@
 use std::{
     fmt, io,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
+    time::Duration,
 };
 
-use tokio::{runtime, sync::mpsc, task::LocalSet};
+use tokio::{
+    runtime::{self, Handle},
+    sync::mpsc,
+    task::JoinSet,
+};
 
 /// Tasks that wait for a worker to begin them.
 const SPAWNS_MAX: usize = 256;
+/// Tasks that a thread is given before the next one is. It wakes once in 20 ms for all of its calls, and
+/// waking costs as much as sending does; to encode for that many takes 3 of the 20 ms.
+const TOGETHER: usize = 8;
+/// How often it is looked whether the last goodbye was said.
+const LOOK: Duration = Duration::from_millis(5);
 
-type Spawn = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A fixed number of threads that calls are spread over.
 ///
 /// Dropping it waits until every task has ended.
 pub struct Workers {
     threads: Vec<Worker>,
-    next: AtomicUsize,
 }
 
 struct Worker {
-    spawns: Option<mpsc::Sender<Spawn>>,
+    spawns: Option<mpsc::Sender<Task>>,
     thread: Option<thread::JoinHandle<()>>,
+    /// How many tasks it has.
+    load: Arc<AtomicUsize>,
 }
 
 impl Workers {
@@ -37,7 +51,7 @@ impl Workers {
     /// If the system gives no thread or no event queue.
     pub fn start(count: usize) -> io::Result<Self> {
         let threads = (0..count.max(1)).map(Worker::start).collect::<io::Result<_>>()?;
-        Ok(Self { threads, next: AtomicUsize::new(0) })
+        Ok(Self { threads })
     }
 
     /// Starts as many threads as the process has cores.
@@ -48,38 +62,69 @@ impl Workers {
         Self::start(thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// Runs a task on the next worker in turn. The task is made there, so it need not be `Send`.
-    pub fn spawn<F, T>(&self, task: F)
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Future<Output = ()> + 'static,
-    {
-        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
-        let spawn: Spawn = Box::new(move || Box::pin(task()));
-        let sender = self.threads[index].spawns.as_ref();
-        if sender.is_none_or(|sender| sender.try_send(spawn).is_err()) {
+    /// Runs a task on one of the workers, from beginning to end: on the first that has few, or else on the
+    /// one that has fewest.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let loads = self.threads.iter().map(|worker| worker.load.load(Ordering::Relaxed));
+        let worker = &self.threads[choose(loads)];
+        let load = Load::of(worker);
+        let task: Task = Box::pin(async move {
+            task.await;
+            drop(load);
+        });
+        if worker.spawns.as_ref().is_none_or(|spawns| spawns.try_send(task).is_err()) {
             tracing::error!("a media worker takes no more tasks");
         }
+    }
+}
+
+/// Which worker a task goes to, by how many each has.
+fn choose(loads: impl Iterator<Item = usize> + Clone) -> usize {
+    let with_room = loads.clone().position(|load| load < TOGETHER);
+    with_room.or_else(|| Some(loads.enumerate().min_by_key(|(_, load)| *load)?.0)).unwrap_or(0)
+}
+
+/// One task of a worker, for as long as it lasts.
+struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    fn of(worker: &Worker) -> Self {
+        worker.load.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&worker.load))
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Worker {
     fn start(index: usize) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let (spawns, mut receiver) = mpsc::channel::<Spawn>(SPAWNS_MAX);
-        let thread = thread::Builder::new().name(format!("media-{index}")).spawn(move || {
-            let tasks = LocalSet::new();
-            let intake = async {
-                while let Some(spawn) = receiver.recv().await {
-                    tokio::task::spawn_local(spawn());
-                }
-            };
-            runtime.block_on(async {
-                tasks.run_until(intake).await;
-                tasks.await;
-            });
-        })?;
-        Ok(Self { spawns: Some(spawns), thread: Some(thread) })
+        let (spawns, receiver) = mpsc::channel(SPAWNS_MAX);
+        let thread = thread::Builder::new()
+            .name(format!("media-{index}"))
+            .spawn(move || runtime.block_on(work(receiver)))?;
+        Ok(Self { spawns: Some(spawns), thread: Some(thread), load: Arc::default() })
+    }
+}
+
+/// Runs what comes until nothing more can come, then waits until all of it has ended.
+///
+/// The tasks are the runtime's own, not those of a `LocalSet`: each time that one of a `LocalSet` wakes, it
+/// wakes the thread once more, through a file.
+async fn work(mut receiver: mpsc::Receiver<Task>) {
+    let mut tasks = JoinSet::new();
+    while let Some(task) = receiver.recv().await {
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+    while tasks.join_next().await.is_some() {}
+    // What a call's sockets still have to say is said by tasks of their own, each with its limit.
+    while Handle::current().metrics().num_alive_tasks() > 0 {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -104,20 +149,43 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn tasks_are_spread_over_the_threads_and_waited_for() {
-        let workers = Workers::start(2).unwrap();
+    /// Runs that many tasks at once; on which thread each was.
+    fn threads_of(workers: &Workers, count: usize) -> Vec<String> {
         let (sender, receiver) = mpsc::channel();
-        for _ in 0..4 {
-            let sender = sender.clone();
-            workers.spawn(move || async move {
-                tokio::task::yield_now().await;
+        let (end, _) = tokio::sync::broadcast::channel::<()>(1);
+        for _ in 0..count {
+            let (sender, mut ended) = (sender.clone(), end.subscribe());
+            workers.spawn(async move {
                 sender.send(thread::current().name().map(str::to_owned)).unwrap();
+                drop(ended.recv().await);
             });
         }
-        drop((workers, sender));
-        let mut names: Vec<_> = receiver.iter().flatten().collect();
-        names.sort();
-        assert_eq!(names, ["media-0", "media-0", "media-1", "media-1"]);
+        (0..count).filter_map(|_| receiver.recv().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_thread_has_some_tasks_before_the_next_has_any_and_beyond_that_all_have_as_many() {
+        let workers = Workers::start(2).unwrap();
+        let threads = threads_of(&workers, 2 * TOGETHER + 4);
+        let on = |name: &str| threads.iter().filter(|thread| *thread == name).count();
+        assert_eq!((on("media-0"), on("media-1")), (TOGETHER + 2, TOGETHER + 2));
+        assert_eq!(choose([TOGETHER - 1, 0].into_iter()), 0);
+        assert_eq!(choose([TOGETHER, TOGETHER - 1].into_iter()), 1);
+        assert_eq!(choose([TOGETHER + 2, TOGETHER + 1].into_iter()), 1);
+    }
+
+    #[test]
+    fn every_task_and_what_it_began_is_waited_for() {
+        let workers = Workers::start(1).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        workers.spawn(async move {
+            tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                sender.send(()).unwrap();
+            });
+        });
+        drop(workers);
+        assert_eq!(receiver.try_recv(), Ok(()));
     }
 }

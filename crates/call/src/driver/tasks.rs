@@ -92,8 +92,8 @@ impl Driver {
         self.begin_opening(id, step);
     }
 
-    fn begin_opening(&mut self, id: LinkId, step: impl Future<Output = Done> + 'static) {
-        let handle = self.tasks.spawn_local(step);
+    fn begin_opening(&mut self, id: LinkId, step: impl Future<Output = Done> + Send + 'static) {
+        let handle = self.tasks.spawn(step);
         let handles = self.opening.entry(id).or_default();
         handles.retain(|handle| !handle.is_finished());
         handles.push(handle);

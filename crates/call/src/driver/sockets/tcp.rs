@@ -61,7 +61,7 @@ impl Tcp {
                 debug!(%error, "a TCP connection for media has ended");
             }
         };
-        let reader = tokio::task::spawn_local(reading.in_current_span()).abort_handle();
+        let reader = tokio::spawn(reading.in_current_span()).abort_handle();
         let end_reading = reader.clone();
         let writing = async move {
             if let Err(error) = write(write_half, outgoing).await {
@@ -69,7 +69,7 @@ impl Tcp {
             }
             end_reading.abort();
         };
-        tokio::task::spawn_local(writing.in_current_span());
+        tokio::spawn(writing.in_current_span());
         Ok(Self { target, local, remote, out, incoming, reader })
     }
 
@@ -119,7 +119,7 @@ async fn write(mut stream: OwnedWriteHalf, mut packets: mpsc::Receiver<Vec<u8>>)
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::{net::TcpListener, task::LocalSet};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -127,27 +127,23 @@ mod tests {
     async fn each_packet_travels_behind_its_length() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let remote = listener.local_addr().unwrap();
-        LocalSet::new()
-            .run_until(async {
-                let mut tcp = Tcp::dial(Target::Publisher, remote).await.unwrap();
-                let (mut peer, _) = listener.accept().await.unwrap();
+        let mut tcp = Tcp::dial(Target::Publisher, remote).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
 
-                tcp.send(vec![7, 8, 9]);
-                let mut written = [0; 5];
-                peer.read_exact(&mut written).await.unwrap();
-                assert_eq!(written, [0, 3, 7, 8, 9]);
+        tcp.send(vec![7, 8, 9]);
+        let mut written = [0; 5];
+        peer.read_exact(&mut written).await.unwrap();
+        assert_eq!(written, [0, 3, 7, 8, 9]);
 
-                // Cut in two on the way, as TCP may.
-                peer.write_all(&[0, 2, 1]).await.unwrap();
-                peer.write_all(&[2, 0, 1, 5]).await.unwrap();
-                let packet = async |tcp: &mut Tcp| poll_fn(|cx| tcp.poll(cx)).await;
-                assert_eq!(packet(&mut tcp).await.unwrap().contents, [1, 2]);
-                let second = packet(&mut tcp).await.unwrap();
-                assert_eq!((second.contents.as_slice(), second.source), (&[5][..], remote));
+        // Cut in two on the way, as TCP may.
+        peer.write_all(&[0, 2, 1]).await.unwrap();
+        peer.write_all(&[2, 0, 1, 5]).await.unwrap();
+        let packet = async |tcp: &mut Tcp| poll_fn(|cx| tcp.poll(cx)).await;
+        assert_eq!(packet(&mut tcp).await.unwrap().contents, [1, 2]);
+        let second = packet(&mut tcp).await.unwrap();
+        assert_eq!((second.contents.as_slice(), second.source), (&[5][..], remote));
 
-                drop(peer);
-                assert!(packet(&mut tcp).await.is_none());
-            })
-            .await;
+        drop(peer);
+        assert!(packet(&mut tcp).await.is_none());
     }
 }

@@ -92,7 +92,7 @@ impl WebSocket {
                 }
             }
         };
-        let reader = tokio::task::spawn_local(reading.in_current_span()).abort_handle();
+        let reader = tokio::spawn(reading.in_current_span()).abort_handle();
         let end_reading = reader.clone();
         let writing = async move {
             while let Some(message) = outgoing.recv().await {
@@ -113,7 +113,7 @@ impl WebSocket {
             drop(tokio::time::timeout(CLOSE_WITHIN, sink.close()).await);
             end_reading.abort();
         };
-        tokio::task::spawn_local(writing.in_current_span());
+        tokio::spawn(writing.in_current_span());
         Self { to_server, from_server, reader }
     }
 
