@@ -440,10 +440,10 @@ impl Machine {
         self.drain_hearing(now);
         if matches!(self.ending, Some(EndReason::DuplicateIdentity)) {
             // The membership is the other's too: what we did to it would be done to the other.
-            self.left = true;
-            return self.finish();
+            self.session.hand_over(now);
+        } else {
+            self.session.leave(now);
         }
-        self.session.leave(now);
         self.settle(now);
     }
 
