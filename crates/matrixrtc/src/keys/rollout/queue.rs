@@ -60,7 +60,7 @@ impl Queue {
 
     /// Takes out those who are not to stay.
     pub(super) fn retain(&mut self, stays: impl Fn(&Member) -> bool) -> Vec<Member> {
-        let (stay, gone) = std::mem::take(&mut self.waiting).into_iter().partition(|it| stays(it));
+        let (stay, gone) = std::mem::take(&mut self.waiting).into_iter().partition(stays);
         self.waiting = stay;
         gone.into()
     }
