@@ -127,7 +127,7 @@ impl Stream {
                     }
                 }
                 Output::Datagram(datagram) => bed.post(datagram),
-                // The packetiser works when it is called again.
+                // A report, or a check of the path.
                 Output::Timeout(at) if at <= now => bed.client.handle_timeout(now),
                 Output::Timeout(_) => break,
                 Output::Done => ensure!(false, "the connection has ended"),

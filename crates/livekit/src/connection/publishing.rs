@@ -134,6 +134,10 @@ impl Connection {
         let stream = track.and_then(|track| track.stage.stream());
         let stream = stream.ok_or(SendError::NotConnected)?;
         let sent = self.publisher.write(stream, frame, units, level, now);
+        // The packetiser works when it is told the time. Told at once, all that str0m has for this
+        // connection is gone through once for each frame and not twice.
+        let worked = self.publisher.handle_timeout(now);
+        self.check(worked);
         self.drain(Target::Publisher, now);
         sent.map_err(|error| {
             debug!(%error, "the packetiser refused a frame");
