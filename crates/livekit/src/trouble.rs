@@ -23,6 +23,8 @@ pub(crate) enum Trouble {
     BrokenDatagram,
     /// A picture with a part that cannot be read, or of more than the limit.
     BrokenPicture,
+    /// More held of unfinished pictures than the limit, over all tracks.
+    TooMuchHeld,
     /// A sender report that cannot be true.
     LyingReport,
     /// An RTP time far from what the arrival says.

@@ -35,15 +35,23 @@ const SUBSCRIBED_MAX: usize = 512;
 /// are never more than tracks were heard at the same time.
 const SECTIONS_MAX: usize = 1_000;
 
+/// What all tracks together may hold of packets out of order and of pictures that are not whole, in bytes:
+/// eight of the largest pictures. Beyond it the track that asks for more loses what it has.
+pub(super) const HELD_MAX: usize = 32 << 20;
+
 #[derive(Debug, Default)]
 pub(super) struct Hearing {
     pub(super) roster: Roster,
     wanted: BTreeSet<TrackSid>,
     /// What the server knows that we want.
     told: BTreeSet<TrackSid>,
+    /// Whether the two may differ: this is asked for after every frame of ours.
+    changed: bool,
     /// What we want and may not have.
     refused: BTreeSet<TrackSid>,
-    streams: BTreeMap<u32, Receiver>,
+    pub(super) streams: BTreeMap<u32, Receiver>,
+    /// What those hold, in bytes.
+    pub(super) held: usize,
     /// The last offer and our answer, for the server to compare after a resume.
     pub(super) agreed: Option<(SessionDescription, SessionDescription)>,
 }
@@ -56,6 +64,9 @@ impl Hearing {
 
     /// The messages that tell the server what changed of what we want.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
+        if !std::mem::take(&mut self.changed) {
+            return Vec::new();
+        }
         let new: Vec<_> = self.wanted.difference(&self.told).cloned().collect();
         let old: Vec<_> = self.told.difference(&self.wanted).cloned().collect();
         self.told.clone_from(&self.wanted);
@@ -69,6 +80,27 @@ impl Hearing {
         self.told.clone_from(&self.wanted);
         let track_sids = self.wanted.iter().map(TrackSid::to_string).collect();
         UpdateSubscription { track_sids, subscribe: true, ..UpdateSubscription::default() }
+    }
+
+    /// Counts what a stream holds, and has it drop that if it is too much in all; whether it was.
+    fn limit_held(&mut self, ssrc: u32) -> bool {
+        let Some(receiver) = self.streams.get_mut(&ssrc) else { return false };
+        let (bytes, before) = receiver.take_bytes();
+        self.held = self.held + bytes - before;
+        let is_too_much = bytes > 0 && self.held > HELD_MAX;
+        if is_too_much {
+            receiver.drop_held();
+            let (bytes, before) = receiver.take_bytes();
+            self.held = self.held + bytes - before;
+        }
+        is_too_much
+    }
+
+    fn forget_stream(&mut self, ssrc: u32) {
+        if let Some(mut receiver) = self.streams.remove(&ssrc) {
+            let (_, before) = receiver.take_bytes();
+            self.held -= before;
+        }
     }
 
     fn forget_track(&mut self, track: &TrackSid) {
@@ -91,11 +123,12 @@ impl Connection {
             return self.troubles.count(Trouble::TooMany, now);
         }
         hearing.wanted.insert(track.clone());
+        hearing.changed = true;
     }
 
     /// Asks for a track no longer; no further frame of it comes.
     pub fn unsubscribe(&mut self, track: &TrackSid, _now: Instant) {
-        self.hearing.wanted.remove(track);
+        self.hearing.changed |= self.hearing.wanted.remove(track);
         self.hearing.refused.remove(track);
     }
 
@@ -157,7 +190,7 @@ impl Connection {
                 receiver.give_up();
             }
             self.poll_stream(ssrc, now);
-            self.hearing.streams.remove(&ssrc);
+            self.hearing.forget_stream(ssrc);
             if section.is_none() {
                 self.subscriber.forget(ssrc);
             }
@@ -211,6 +244,9 @@ impl Connection {
         if receiver.take_key_frame_request(now) {
             self.subscriber.request_key_frame(ssrc);
             self.timers.set_peer(Target::Subscriber, now);
+        }
+        if self.hearing.limit_held(ssrc) {
+            self.troubles.count(Trouble::TooMuchHeld, now);
         }
     }
 

@@ -102,6 +102,8 @@ pub(crate) struct Receiver {
     /// Missing audio packets that the next frame is to tell of.
     lost: u64,
     ready: VecDeque<Frame>,
+    /// What it held when that was last asked for, in bytes.
+    told_bytes: usize,
 }
 
 impl Receiver {
@@ -122,6 +124,7 @@ impl Receiver {
             key_frame: KeyFrame { wanted: kind == Kind::Video, last: None },
             lost: 0,
             ready: VecDeque::new(),
+            told_bytes: 0,
         }
     }
 
@@ -156,6 +159,23 @@ impl Receiver {
     /// Whether the publisher is to be asked for a key frame now; it is for the caller to do so.
     pub(crate) fn take_key_frame_request(&mut self, now: Instant) -> bool {
         self.key_frame.take(now)
+    }
+
+    /// What it holds in bytes, of packets and of a picture that is not whole; and what it held when this
+    /// was last asked.
+    pub(crate) fn take_bytes(&mut self) -> (usize, usize) {
+        let picture = self.assembler.as_ref().map_or(0, Assembler::bytes);
+        let bytes = self.reorder.bytes() + picture;
+        (bytes, std::mem::replace(&mut self.told_bytes, bytes))
+    }
+
+    /// Drops what it holds, as too much is held in all. It counts as lost.
+    pub(crate) fn drop_held(&mut self) {
+        self.reorder.clear();
+        if let Some(assembler) = &mut self.assembler {
+            assembler.give_up();
+        }
+        self.want_key_frame();
     }
 
     /// Nothing more will come: what is held need not wait for what is missing.

@@ -61,6 +61,11 @@ impl Assembler {
         self.codec
     }
 
+    /// What is held of a picture that is not whole yet, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.data.len())
+    }
+
     /// Takes the next packet, and how many are missing before it.
     pub(super) fn push(&mut self, packet: &Packet, missing: u64) -> Step {
         let mut step = Step::default();
@@ -120,7 +125,7 @@ impl Assembler {
     }
 
     /// Drops the open picture, as a packet of it or after it is missing.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         if let Some(open) = self.open.take() {
             self.lost += open.packets;
             self.dropped = Some(open.time);

@@ -24,13 +24,15 @@ pub(super) struct Reorder {
     /// The number that comes next; `None` until the first packet.
     next: Option<u64>,
     held: BTreeMap<u64, Packet>,
+    /// What their payloads weigh.
+    bytes: usize,
     /// When the gap at the front was noticed.
     gap_since: Option<Instant>,
 }
 
 impl Reorder {
     pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, next: None, held: BTreeMap::new(), gap_since: None }
+        Self { patience, next: None, held: BTreeMap::new(), bytes: 0, gap_since: None }
     }
 
     /// Takes a packet; `false` if it came too late or for the second time.
@@ -40,6 +42,7 @@ impl Reorder {
             return false;
         }
         let arrival = packet.arrival;
+        self.bytes += packet.payload.len();
         self.held.insert(packet.seq, packet);
         if self.gap() > 0 {
             self.gap_since.get_or_insert(arrival);
@@ -54,6 +57,7 @@ impl Reorder {
             return None;
         }
         let (seq, packet) = self.held.pop_first()?;
+        self.bytes -= packet.payload.len();
         self.next = Some(seq + 1);
         // A gap further on was noticed when the first behind it came.
         let earliest = || self.held.values().map(|packet| packet.arrival).min();
@@ -69,6 +73,18 @@ impl Reorder {
     /// Goes on without waiting for anything that is missing.
     pub(super) fn give_up(&mut self) {
         self.patience.time = Duration::ZERO;
+    }
+
+    /// What is held, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Drops what is held; with what comes next it is missing.
+    pub(super) fn clear(&mut self) {
+        self.held.clear();
+        self.bytes = 0;
+        self.gap_since = None;
     }
 
     #[cfg(test)]

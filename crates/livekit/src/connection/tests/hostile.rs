@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use str0m::media::MediaKind;
 
 use super::{sfu::beginning, *};
-use crate::receive::{Packet, Report};
+use crate::{
+    connection::hearing::HELD_MAX,
+    receive::{Packet, Report},
+};
 
 const OFFER: &str = include_str!("offer.sdp");
 
@@ -46,6 +49,33 @@ fn a_stream_that_is_renamed_in_place_is_the_other_track_from_then_on() {
     let heard: Vec<_> =
         bed.heard.iter().map(|frame| (frame.track.as_str(), frame.data[0])).collect();
     assert_eq!(heard, [("TR_1", 1), ("TR_2", 2)]);
+}
+
+#[test]
+fn unfinished_pictures_of_all_tracks_together_stay_within_a_limit() {
+    let mut bed = connected();
+    let names: Vec<String> = (0..12).map(|n| format!("TR_{n}")).collect();
+    let tracks: Vec<_> = names.iter().map(|name| (name.as_str(), MediaKind::Video)).collect();
+    bed.publish(1, &tracks);
+    bed.run(ms(10));
+    for name in &names {
+        bed.client.subscribe(&name.as_str().into(), bed.now);
+    }
+    bed.run(ms(500));
+    let streams: Vec<u32> = bed.client.hearing.streams.keys().copied().collect();
+    assert_eq!(streams.len(), names.len());
+    // VP8 (RFC 7741 §4.2): only the first packet of a picture says that it begins one.
+    for (seq, begins) in [(0, 0x10), (1, 0), (2, 0)] {
+        let mut part = vec![0; 1 << 20];
+        part[0] = begins;
+        for ssrc in &streams {
+            let packet = Packet { payload_type: 96, ..packet(seq, &part) };
+            bed.client.heard(*ssrc, packet, bed.now);
+            assert!(bed.client.hearing.held <= HELD_MAX);
+        }
+    }
+    assert!(bed.client.hearing.held > HELD_MAX / 2, "the others keep theirs");
+    assert!(bed.client.troubles.total(Trouble::TooMuchHeld) > 0);
 }
 
 #[test]
