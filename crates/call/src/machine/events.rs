@@ -91,6 +91,7 @@ impl Machine {
             self.others = others;
             self.emit(Event::Others(others));
         }
+        self.see_members(now);
         self.reconcile(now);
     }
 
@@ -170,7 +171,14 @@ impl Machine {
             }
             Said::Muted { muted, .. } => info!(muted, "a moderator changed our microphone"),
             Said::Refused(track) => self.refused(id, track, now),
-            Said::Appeared(remote) | Said::Changed(remote) if self.listens => {
+            Said::Appeared(remote) | Said::Changed(remote) => {
+                if let Some(member) = self.owner_on(id, &remote.identity) {
+                    self.session.handle_seen(&member, now);
+                    self.drain_session(now);
+                }
+                if !self.listens {
+                    return;
+                }
                 let Some(service) = self.links.get(id).map(|link| &link.service) else { return };
                 self.hearing.handle_track(id, remote, |identity| {
                     owner(&self.session, &self.me, service, identity)
@@ -198,8 +206,27 @@ impl Machine {
 
     /// The member that an SFU means by a name, where others matter to us and it is theirs.
     fn member_named(&self, id: LinkId, identity: String) -> Option<Member> {
-        let link = self.links.get(id).filter(|_| self.listens)?;
-        owner(&self.session, &self.me, &link.service, &Identity::from(identity))
+        self.owner_on(id, &identity).filter(|_| self.listens)
+    }
+
+    fn owner_on(&self, id: LinkId, identity: &str) -> Option<Member> {
+        let service = &self.links.get(id)?.service;
+        owner(&self.session, &self.me, service, &Identity::from(identity))
+    }
+
+    /// Tells the session which members the SFUs have: who was there before its membership counts too.
+    fn see_members(&mut self, now: Now) {
+        let ids = self.links.ids();
+        let seen: Vec<Member> = ids
+            .into_iter()
+            .filter_map(|id| Some((id, self.links.get(id)?.connection()?)))
+            .flat_map(|(id, connection)| connection.identities().map(move |name| (id, name)))
+            .filter_map(|(id, name)| self.owner_on(id, name))
+            .collect();
+        for member in seen {
+            self.session.handle_seen(&member, now);
+        }
+        self.drain_session(now);
     }
 
     fn connected(&mut self, id: LinkId, now: Now) {

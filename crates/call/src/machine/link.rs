@@ -232,6 +232,14 @@ impl Link {
         }
     }
 
+    /// The connection, if there is one.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        match &self.state {
+            State::Up(up) => Some(&up.connection),
+            State::Asking | State::Opening { .. } | State::Pausing { .. } | State::Over => None,
+        }
+    }
+
     /// Asks for a track, or for it no longer.
     pub(super) fn subscribe(&mut self, track: &TrackSid, wanted: bool, now: Now) {
         self.with(|connection| {

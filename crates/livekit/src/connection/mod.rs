@@ -117,6 +117,11 @@ impl Connection {
         self.sid.as_ref()
     }
 
+    /// The identities of all others that the server has, as it names them.
+    pub fn identities(&self) -> impl Iterator<Item = &str> {
+        self.hearing.roster.identities()
+    }
+
     /// Leaves: says so to the server and closes the media paths. [`Event::Ended`] follows at once.
     pub fn leave(&mut self, now: Instant) {
         if self.state == State::Ended {

@@ -59,6 +59,11 @@ impl Roster {
         self.participants.get(&sid).map(|participant| participant.identity.as_str())
     }
 
+    /// The identities of all others.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &str> {
+        self.by_identity.keys().map(String::as_str)
+    }
+
     /// Takes over what the server says of some participants; what is new by it. Who is not mentioned
     /// stays as it is.
     pub(crate) fn update(
