@@ -299,6 +299,7 @@ mod tests {
             ("[call]\nleave_when_alone = 60", "call.leave_when_alone", "duration"),
             ("[logging]\nformat = \"xml\"", "logging.format", "neither \"text\" nor \"json\""),
             ("[links]\nsize_max = \"much\"", "links.size_max", "much"),
+            ("[library]\nrescan = \"5s\"", "library.rescan", "5s is less than 10s"),
             ("[call]\nselection = \"mine\"", "call.selection", "neither \"own\" nor \"oldest\""),
             ("[call]\ntransport = \"livekit\"", "call.transport", "\"livekit\" is no address"),
         ];

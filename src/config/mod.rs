@@ -94,13 +94,17 @@ pub(crate) struct Homeserver {
 }
 
 /// Files of the bot's own.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Library {
-    /// Folders that are searched, with the folders in them, to a depth of 16 and 100 000 entries.
-    /// Symbolic links in them are not followed.
+    /// Folders whose files are found by title, artist, album and name, with the folders in them to a
+    /// depth of 16, up to 500 000 files. Symbolic links in them are not followed.
     #[serde(deserialize_with = "value::list")]
     pub(crate) folders: Vec<PathBuf>,
+    /// How often they are looked through again, at least `10s`. Changes are noticed within seconds
+    /// without that, but not those that others make on a network drive.
+    #[serde(serialize_with = "humantime_serde::serialize", deserialize_with = "value::pause")]
+    pub(crate) rescan: Duration,
 }
 
 /// Links: `http` and `https`, streamed while they play.
@@ -259,6 +263,12 @@ fn default_store() -> PathBuf {
 
 fn default_wait() -> Duration {
     Duration::from_mins(2)
+}
+
+impl Default for Library {
+    fn default() -> Self {
+        Self { folders: Vec::new(), rescan: Duration::from_mins(15) }
+    }
 }
 
 impl Default for Links {

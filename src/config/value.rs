@@ -2,7 +2,7 @@
 //!
 //! A value from the environment is a string, whatever it is read as.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use phonograph_matrixrtc::ServiceUrl;
 use serde::{
@@ -10,6 +10,9 @@ use serde::{
     de::{Error, IntoDeserializer, SeqAccess, Visitor},
 };
 use url::Url;
+
+/// The shortest pause between two looks at something large.
+const PAUSE_MIN: Duration = Duration::from_secs(10);
 
 /// Reads a whole number from `MIN` to `MAX`.
 pub(super) fn within<'de, D, const MIN: u32, const MAX: u32>(
@@ -23,6 +26,18 @@ where
         .ok()
         .filter(|value| (MIN..=MAX).contains(value))
         .ok_or_else(|| D::Error::custom(format!("{value} is not from {MIN} to {MAX}")))
+}
+
+/// Reads a pause; one of nothing would keep a core busy.
+pub(super) fn pause<'de, D>(deserializer: D) -> Result<Duration, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let pause: Duration = humantime_serde::deserialize(deserializer)?;
+    if pause < PAUSE_MIN {
+        return Err(D::Error::custom(format!("{pause:?} is less than {PAUSE_MIN:?}")));
+    }
+    Ok(pause)
 }
 
 /// Reads the address of a token service, and keeps it byte for byte.

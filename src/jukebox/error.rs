@@ -78,6 +78,10 @@ impl PlayError {
                 io::ErrorKind::NotFound => Trouble::FileGone(title.clone()),
                 _ => Trouble::Unreadable(title.clone()),
             },
+            Self::Library(LibraryError::Outside { title, .. }) => Trouble::FileGone(title.clone()),
+            Self::Library(LibraryError::Index(_) | LibraryError::Unfinished(_)) => {
+                Trouble::Internal
+            }
             Self::Link(error) => of_link(error, None),
             Self::LinkBroke { title, source } => of_link(source, Some(title)),
             Self::Upload { title, source } => of_upload(source, title),

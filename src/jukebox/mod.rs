@@ -5,6 +5,7 @@
 
 mod error;
 mod item;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the resolver"))]
 mod library;
 mod link;
 mod open;
@@ -22,6 +23,8 @@ pub(crate) use error::PlayError;
     expect(unused_imports, reason = "the resolver and the store are written against them")
 )]
 pub(crate) use item::{Item, Origin, Upload};
+#[expect(unused_imports, reason = "wired in by the resolver and the room")]
+pub(crate) use library::{Hit, Library, LibraryError};
 pub(crate) use open::Opened;
 pub(crate) use player::{Ended, Playback};
 #[expect(unused_imports, reason = "wired in by the room")]

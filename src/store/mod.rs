@@ -1,7 +1,17 @@
 //! What has to survive a restart, in one `SQLite` file beside the SDK's store.
 //!
-//! Its schema has a version (`PRAGMA user_version`), and each version is reached from the one before
-//! by one step of [`MIGRATIONS`]; a step that has been published is never changed.
+//! The file has a version (`PRAGMA user_version`), and [`migrate`] is the way from each to the next.
+//! [`calls`] and [`rooms`] are small and precious: each write is on the disk when it returns. The
+//! [`library`] is large and can be made anew, so it has a connection of its own that others do not
+//! wait for, and readers have one that waits for no writer.
+
+mod calls;
+mod library;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the room"))]
+mod loudness;
+mod migrate;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the room"))]
+mod rooms;
 
 use std::{
     path::Path,
@@ -9,23 +19,18 @@ use std::{
     time::Duration,
 };
 
-use phonograph_call::matrixrtc::{RoomId, session::Saved};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
+
+pub(crate) use library::{FileId, Files, Stamp, Stored, Tags, nanoseconds};
+#[expect(unused_imports, reason = "wired in by the room")]
+pub(crate) use loudness::{LoudnessKey, Measured};
+#[expect(unused_imports, reason = "wired in by the room")]
+pub(crate) use rooms::Field;
 
 /// The file's name inside the store folder.
 const FILE: &str = "phonograph.sqlite3";
-/// How long a write may wait for another process that reads the file, such as a backup.
+/// How long a write may wait for another one, or for another process such as a backup.
 const BUSY: Duration = Duration::from_secs(5);
-
-/// From each version to the next.
-const MIGRATIONS: &[&str] = &[
-    // 1: the last index of our media key in each room's call; the next run goes on after it.
-    "CREATE TABLE calls (room TEXT PRIMARY KEY, key_index INTEGER NOT NULL) STRICT;",
-    // 2: all that the next run has to know of each room's call, as JSON.
-    "CREATE TABLE call_states (room TEXT PRIMARY KEY, saved TEXT NOT NULL) STRICT;
-     INSERT INTO call_states SELECT room, json_object('last_key_index', key_index) FROM calls;
-     DROP TABLE calls;",
-];
 
 /// The store cannot be used. The operator has to look at the file.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +46,12 @@ pub(crate) enum StoreError {
         /// The newest we know.
         known: usize,
     },
-    /// What was stored of a call is none that we wrote.
-    #[error("what is stored of a call cannot be read")]
+    /// What was stored is none that we wrote.
+    #[error("what is stored cannot be read")]
     Unreadable(#[source] serde_json::Error),
+    /// A value that JSON has no form for, such as a path that is no text.
+    #[error("this cannot be stored")]
+    Unwritable(#[source] serde_json::Error),
     /// The work was given up because the bot ends.
     #[error("the store's work was not finished")]
     Unfinished(#[from] tokio::task::JoinError),
@@ -52,7 +60,9 @@ pub(crate) enum StoreError {
 /// The store. Clones share it; its work is done on blocking threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    connection: Arc<Mutex<Connection>>,
+    writer: Arc<Mutex<Connection>>,
+    reader: Arc<Mutex<Connection>>,
+    files: Files,
 }
 
 impl Store {
@@ -61,94 +71,70 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let connection = Connection::open(folder.join(FILE))?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        migrate(&connection, MIGRATIONS)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        let path = folder.join(FILE);
+        let writer = connect(&path)?;
+        migrate::migrate(&writer, migrate::MIGRATIONS)?;
+        let reader = connect(&path)?;
+        reader.pragma_update(None, "query_only", true)?;
+        let [writer, reader] = [writer, reader].map(|one| Arc::new(Mutex::new(one)));
+        let files = Files::new(connect(&path)?, &reader)?;
+        Ok(Self { writer, reader, files })
     }
 
-    /// What an earlier call of this room left behind.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) async fn call_state(&self, room: &RoomId) -> Result<Option<Saved>, StoreError> {
-        let room = room.to_string();
-        let found: Option<String> = self
-            .run(move |connection| {
-                let sql = "SELECT saved FROM call_states WHERE room = ?1";
-                connection.query_row(sql, [room], |row| row.get(0)).optional()
-            })
-            .await?;
-        found.map(|text| serde_json::from_str(&text)).transpose().map_err(StoreError::Unreadable)
+    /// The files of the library.
+    #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the app"))]
+    pub(crate) fn files(&self) -> Files {
+        self.files.clone()
     }
 
-    /// Remembers what the next call of this room has to know.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(crate) async fn set_call_state(
-        &self,
-        room: &RoomId,
-        saved: &Saved,
-    ) -> Result<(), StoreError> {
-        let room = room.to_string();
-        let saved = serde_json::to_string(saved).map_err(StoreError::Unreadable)?;
-        self.run(move |connection| {
-            let sql = "INSERT INTO call_states (room, saved) VALUES (?1, ?2)
-                ON CONFLICT (room) DO UPDATE SET saved = excluded.saved";
-            connection.execute(sql, params![room, saved]).map(drop)
-        })
-        .await
-    }
-
+    /// Works on what is small and precious.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let connection = Arc::clone(&self.connection);
-        let done = tokio::task::spawn_blocking(move || {
-            work(&connection.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        Ok(done.await??)
+        on(&self.writer, work).await
+    }
+
+    /// Reads, whoever writes meanwhile.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        on(&self.reader, work).await
     }
 }
 
-fn migrate(connection: &Connection, migrations: &[&str]) -> Result<(), StoreError> {
-    let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = migrations.len();
-    let steps = migrations.get(found..).ok_or(StoreError::Newer { found, known })?;
-    for (step, version) in steps.iter().zip(found + 1..) {
-        connection
-            .execute_batch(&format!("BEGIN; {step} PRAGMA user_version = {version}; COMMIT;"))?;
-    }
-    Ok(())
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    Ok(connection)
+}
+
+async fn on<T: Send + 'static>(
+    connection: &Arc<Mutex<Connection>>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+) -> Result<T, StoreError> {
+    let connection = Arc::clone(connection);
+    let done = tokio::task::spawn_blocking(move || {
+        work(&connection.lock().unwrap_or_else(PoisonError::into_inner))
+    });
+    Ok(done.await??)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
 
-    #[tokio::test]
-    async fn what_a_call_left_behind_survives_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let room = RoomId::from("!r:x");
-        let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.call_state(&room).await.unwrap(), None);
-        let first = Saved { last_key_index: Some(7), ..Saved::default() };
-        let last = Saved { last_key_index: Some(254), joined: true, ..Saved::default() };
-        store.set_call_state(&room, &first).await.unwrap();
-        store.set_call_state(&room, &last).await.unwrap();
-        drop(store);
-        let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.call_state(&room).await.unwrap(), Some(last));
-    }
+    use phonograph_call::matrixrtc::RoomId;
+
+    use super::*;
 
     #[tokio::test]
     async fn a_key_index_of_the_first_version_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let old = Connection::open(folder.path().join(FILE)).unwrap();
-        migrate(&old, &MIGRATIONS[..1]).unwrap();
+        migrate::migrate(&old, &migrate::MIGRATIONS[..1]).unwrap();
         old.execute("INSERT INTO calls VALUES ('!r:x', 42)", []).unwrap();
         drop(old);
         let store = Store::open(folder.path()).unwrap();
@@ -168,14 +154,24 @@ mod tests {
     }
 
     #[test]
-    fn each_version_is_reached_from_every_earlier_one() {
-        for from in 0..=MIGRATIONS.len() {
-            let connection = Connection::open_in_memory().unwrap();
-            migrate(&connection, &MIGRATIONS[..from]).unwrap();
-            migrate(&connection, MIGRATIONS).unwrap();
-            let version: usize =
-                connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-            assert_eq!(version, MIGRATIONS.len());
-        }
+    fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let text = "Dear diary, this is no database. ".repeat(100);
+        fs::write(&path, &text).unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Sqlite(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[tokio::test]
+    async fn reading_waits_for_no_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let files = store.files();
+        let other = Connection::open(folder.path().join(FILE)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let key = LoudnessKey::upload("mxc://x/y");
+        assert_eq!(store.loudness(key).await.unwrap(), None);
+        assert_eq!(files.get(&[1]).unwrap(), []);
     }
 }

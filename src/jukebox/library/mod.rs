@@ -1,85 +1,272 @@
-//! Finds a file in the library by what somebody typed.
+//! The library: the files in the folders of the settings, found by what somebody types.
 //!
-//! The whole name counts first, then the name without its ending, then the words in it; case never
-//! does. Only files in the folders of the settings can be found: links in them are not followed, and
-//! a name is only compared, never used as a path.
+//! An [`indexer`] reads the [`tags`] of all files into the store, and looks again when the [`watch`]
+//! tells of a change. Of the [`index`] in memory it is asked what [`fit`]s. What is not indexed yet is
+//! found by a [`walk`] over the names on the disk. Only files in the folders of the settings can be
+//! found or opened: links in them are not followed, and a name is only compared, never used as a path.
 
+mod album;
+mod best;
+mod error;
 mod fit;
+mod index;
+mod indexer;
+mod tags;
+mod text;
+mod walk;
+mod watch;
 
 use std::{
     fs::File,
-    io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf, absolute},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use tracing::debug;
-use walkdir::{DirEntry, WalkDir};
 
-use fit::{Fit, Query, preference};
+pub(crate) use error::LibraryError;
 
-use crate::command::{CHOICES_MAX, Title};
+use best::{Best, Candidate, item, name};
+use fit::Query;
+use index::Index;
+use indexer::{Effort, Indexer};
+use walk::{DEPTH_MAX, is_hidden, look_through};
 
-/// How deep folders are searched; music is sorted by artist, album and disc.
-const DEPTH_MAX: usize = 16;
+use super::Item;
+use crate::{
+    command::Title,
+    config,
+    store::{FileId, Files, Stored},
+};
 
-/// How many entries are looked at in one search: about a second on a disk that is not cached. What
-/// lies beyond is not found.
-const ENTRIES_MAX: usize = 100_000;
+/// The longest list that is asked for at once.
+const LIST_MAX: usize = 100;
 
-/// A file of the library.
+/// A file of the library that was found and opened.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Its name without the ending.
-    pub(crate) title: Title,
-    /// Where it is.
-    pub(crate) path: PathBuf,
+    /// What it is to the queue.
+    pub(crate) item: Item,
     /// The open file.
     pub(crate) file: File,
 }
 
-/// Why there is no file to play.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LibraryError {
-    /// The settings name no folder. The operator has to.
-    #[error("the setting `library.folders` is empty")]
-    NoFolders,
-    /// Nothing fits. Other words may.
-    #[error("nothing in the library is called {name:?}")]
-    NotFound {
-        /// What was looked for.
-        name: String,
-    },
-    /// Several files fit equally well. More words help.
-    #[error("{count} files are called {name:?}")]
-    Ambiguous {
-        /// What was looked for.
-        name: String,
-        /// The first few of them, in order.
-        titles: Vec<Title>,
-        /// All of them.
-        count: usize,
-    },
-    /// The file was found and cannot be opened: gone since, or not ours to read.
-    #[error("cannot open {}", .path.display())]
-    Unopenable {
-        /// Its title.
-        title: Title,
-        /// Its path.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// No folder of the library can be read. The operator has to look at it.
-    #[error("cannot read the library folder {}", .path.display())]
-    Unreadable {
-        /// The first such folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+/// One line of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hit {
+    /// What it is to the queue; its title is "Artist – Title", or the name of the file.
+    pub(crate) item: Item,
+    /// The album, where the tags say it.
+    pub(crate) album: Option<Title>,
+    /// Its path below the folder, which tells equal titles apart.
+    pub(crate) below: Title,
 }
 
-/// Finds a file and opens it. Blocking: it reads folders.
+/// The library. Clones share it; dropping the last one ends the indexing, and waits for the file that
+/// is being read.
+#[derive(Debug, Clone)]
+pub(crate) struct Library {
+    shelf: Arc<Shelf>,
+    _indexer: Arc<Indexer>,
+}
+
+/// What searches need.
+#[derive(Debug)]
+struct Shelf {
+    /// Absolute.
+    folders: Vec<PathBuf>,
+    files: Files,
+    index: RwLock<Index>,
+    /// Whether all folders have been looked through since the start.
+    is_complete: AtomicBool,
+}
+
+impl Library {
+    /// Begins to index the folders of the settings. Searches can be asked for at once.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub(crate) fn start(settings: &config::Library, files: Files) -> std::io::Result<Self> {
+        Self::start_at(settings, files, Effort::new(settings.rescan))
+    }
+
+    fn start_at(settings: &config::Library, files: Files, effort: Effort) -> std::io::Result<Self> {
+        let folders = settings.folders.iter().map(|folder| normal(folder)).collect();
+        let shelf = Arc::new(Shelf {
+            folders,
+            files,
+            index: RwLock::default(),
+            is_complete: AtomicBool::new(false),
+        });
+        let indexer = Arc::new(Indexer::start(Arc::clone(&shelf), effort)?);
+        Ok(Self { shelf, _indexer: indexer })
+    }
+
+    /// Finds the one file that fits a name best, and opens it.
+    ///
+    /// The whole name counts first, then the name without its ending or the title, then the words in
+    /// them. Milliseconds; up to some seconds while the folders have not been looked through, and
+    /// where nothing fits. Cancel-safe; a search that has begun ends by itself.
+    ///
+    /// # Errors
+    /// [`LibraryError`] says whether other words, or the operator, can help.
+    pub(crate) async fn find(&self, name: &str) -> Result<Found, LibraryError> {
+        let name = name.to_owned();
+        self.run(move |shelf| shelf.find(&name)).await
+    }
+
+    /// Pieces with all these words in title, artist, album or path, at most `limit` and 100: first
+    /// those that are called so, then those that begin so, then those with the words in the title.
+    /// Milliseconds. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`LibraryError::NoFolders`], [`LibraryError::Index`]. Nothing that fits is an empty list.
+    pub(crate) async fn search(&self, words: &str, limit: usize) -> Result<Vec<Hit>, LibraryError> {
+        let query = Query::new(words);
+        self.run(move |shelf| shelf.search(&query, limit)).await
+    }
+
+    /// The pieces of the album that fits a name best, in order, at most 2000. Without tags, the folder
+    /// is the album. Milliseconds. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`LibraryError::NotFound`]; [`LibraryError::Ambiguous`] with the albums and the first piece of
+    /// each.
+    pub(crate) async fn album(&self, name: &str) -> Result<Vec<Item>, LibraryError> {
+        let name = name.to_owned();
+        self.run(move |shelf| shelf.album(&name)).await
+    }
+
+    /// Opens a file that was found earlier, perhaps under other settings: only if it is in a folder of
+    /// the settings still, and neither hidden nor reached through a link. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`LibraryError::Outside`], [`LibraryError::Unopenable`].
+    pub(crate) async fn open_file(&self, path: &Path) -> Result<File, LibraryError> {
+        let path = path.to_owned();
+        self.run(move |shelf| shelf.open_file(&path)).await
+    }
+
+    /// Whether all folders have been looked through since the start. Until then, what is found by its
+    /// tags may not be all there is.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.shelf.is_complete.load(Ordering::Acquire)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shelf) -> Result<T, LibraryError> + Send + 'static,
+    ) -> Result<T, LibraryError> {
+        let shelf = Arc::clone(&self.shelf);
+        let done = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let done = work(&shelf);
+            debug!(elapsed = ?begun.elapsed(), "looked into the library");
+            done
+        });
+        done.await.map_err(LibraryError::Unfinished)?
+    }
+}
+
+impl Shelf {
+    fn find(&self, name: &str) -> Result<Found, LibraryError> {
+        self.has_folders()?;
+        let query = Query::new(name);
+        let mut best = self.best(&query)?;
+        let is_complete = self.is_complete.load(Ordering::Acquire);
+        if !is_complete || best.is_empty() {
+            best.forget_more();
+            let looked = look_through(&self.folders, &query, &mut best);
+            if best.is_empty() {
+                looked?;
+            }
+        }
+        let Candidate { item, path, .. } = best.only(name)?;
+        let file = self.open_file(&path)?;
+        Ok(Found { item, file })
+    }
+
+    /// What fits best of what is indexed.
+    fn best(&self, query: &Query) -> Result<Best, LibraryError> {
+        let matches = self.index(|index| index.best(query));
+        let mut best = Best::default();
+        if let Some(fit) = matches.fit {
+            for file in self.stored(&matches.ids)? {
+                best.offer(fit, self.candidate(file));
+            }
+            best.count_more(matches.more);
+        }
+        Ok(best)
+    }
+
+    fn search(&self, query: &Query, limit: usize) -> Result<Vec<Hit>, LibraryError> {
+        self.has_folders()?;
+        let ids = self.index(|index| index.list(query, limit.min(LIST_MAX)));
+        let hits = self.stored(&ids)?.into_iter().map(|file| {
+            let below = self.below(&file.path).unwrap_or(&file.path);
+            let below = Title::new(&below.to_string_lossy());
+            let album = file.tags.album.as_deref().map(Title::new);
+            Hit { item: item(file.path, &file.tags), album, below }
+        });
+        Ok(hits.collect())
+    }
+
+    fn album(&self, name: &str) -> Result<Vec<Item>, LibraryError> {
+        self.has_folders()?;
+        let query = Query::new(name);
+        let ids = self.index(|index| index.album(&query));
+        album::only(self.stored(&ids)?, name)
+    }
+
+    fn open_file(&self, path: &Path) -> Result<File, LibraryError> {
+        let outside = || LibraryError::Outside { title: name(path), path: path.to_owned() };
+        let below = self.below(path).filter(|below| is_shown(below)).ok_or_else(outside)?;
+        let folder = path.ancestors().nth(below.components().count()).ok_or_else(outside)?;
+        let open = || {
+            // Where the folder is itself may be given by links; from there on there are none.
+            let real = folder.canonicalize()?.join(below);
+            let is_link = real.canonicalize()? != real || !real.symlink_metadata()?.is_file();
+            if is_link { Ok(None) } else { File::open(real).map(Some) }
+        };
+        match open() {
+            Ok(file) => file.ok_or_else(outside),
+            Err(source) => {
+                let (title, path) = (name(path), path.to_owned());
+                Err(LibraryError::Unopenable { title, path, source })
+            }
+        }
+    }
+
+    fn has_folders(&self) -> Result<(), LibraryError> {
+        if self.folders.is_empty() { Err(LibraryError::NoFolders) } else { Ok(()) }
+    }
+
+    fn stored(&self, ids: &[FileId]) -> Result<Vec<Stored>, LibraryError> {
+        let files = self.files.get(ids).map_err(LibraryError::Index)?;
+        Ok(files.into_iter().map(|(_, file)| file).collect())
+    }
+
+    fn candidate(&self, file: Stored) -> Candidate {
+        let below = self.below(&file.path).unwrap_or(&file.path).to_owned();
+        let item = item(file.path.clone(), &file.tags);
+        Candidate { below, path: file.path, item }
+    }
+
+    /// A path below the folder of the settings that it is in, if it is in one.
+    fn below<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        self.folders.iter().find_map(|folder| path.strip_prefix(folder).ok())
+    }
+
+    fn index<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
+        look(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Finds a file by the names on the disk alone, and opens it. Blocking: it reads folders.
 ///
 /// # Errors
 /// [`LibraryError`] says whether other words, or the operator, can help.
@@ -87,258 +274,27 @@ pub(crate) fn find(folders: &[PathBuf], name: &str) -> Result<Found, LibraryErro
     if folders.is_empty() {
         return Err(LibraryError::NoFolders);
     }
-    let query = Query::new(name);
     let mut best = Best::default();
-    let mut unreadable = Vec::new();
-    let mut budget = ENTRIES_MAX;
-    for folder in folders {
-        if let Err(source) = folder.read_dir() {
-            debug!(folder = %folder.display(), error = %source, "cannot read a library folder");
-            unreadable.push(LibraryError::Unreadable { path: folder.clone(), source });
-            continue;
-        }
-        for file in files(folder, &mut budget) {
-            let below = file.strip_prefix(folder).unwrap_or(&file);
-            if let Some(fit) = query.fit(below) {
-                best.offer(fit, Candidate { below: below.to_owned(), path: file });
-            }
-        }
-    }
-    if unreadable.len() == folders.len() {
-        return Err(unreadable.swap_remove(0));
-    }
-    open(best.only(name)?)
-}
-
-/// The files in a folder and the folders in it, as far as the budget of entries reaches. Hidden ones
-/// and links are left out.
-fn files(folder: &Path, budget: &mut usize) -> impl Iterator<Item = PathBuf> {
-    let is_shown = |entry: &DirEntry| {
-        entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
-    };
-    WalkDir::new(folder)
-        .max_depth(DEPTH_MAX)
-        .follow_links(false)
-        .into_iter()
-        .filter_entry(is_shown)
-        .take_while(move |_| {
-            let is_within = *budget > 0;
-            *budget = budget.saturating_sub(1);
-            is_within
-        })
-        .filter_map(|entry| match entry {
-            Ok(entry) => entry.file_type().is_file().then(|| entry.into_path()),
-            Err(error) => {
-                debug!(%error, "passing over a part of the library");
-                None
-            }
-        })
-}
-
-fn open(found: Candidate) -> Result<Found, LibraryError> {
-    let title = found.title();
-    match File::open(&found.path) {
-        Ok(file) => Ok(Found { title, path: found.path, file }),
-        Err(source) => Err(LibraryError::Unopenable { title, path: found.path, source }),
+    look_through(folders, &Query::new(name), &mut best)?;
+    let Candidate { item, path, .. } = best.only(name)?;
+    match File::open(&path) {
+        Ok(file) => Ok(Found { item, file }),
+        Err(source) => Err(LibraryError::Unopenable { title: item.title, path, source }),
     }
 }
 
-/// A file that fits.
-#[derive(Debug)]
-struct Candidate {
-    below: PathBuf,
-    path: PathBuf,
+/// A path as it is written in the index: absolute, without a slash at its end.
+fn normal(path: &Path) -> PathBuf {
+    let path = absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.components().collect()
 }
 
-impl Candidate {
-    /// The file's name without its ending.
-    fn title(&self) -> Title {
-        Title::new(&self.below.file_stem().unwrap_or_default().to_string_lossy())
-    }
-}
-
-/// The files that fit best so far.
-#[derive(Debug, Default)]
-struct Best {
-    fit: Option<Fit>,
-    candidates: Vec<Candidate>,
-}
-
-impl Best {
-    fn offer(&mut self, fit: Fit, candidate: Candidate) {
-        match self.fit {
-            Some(best) if best < fit => return,
-            Some(best) if best == fit => {}
-            _ => self.candidates.clear(),
-        }
-        self.fit = Some(fit);
-        self.candidates.push(candidate);
-    }
-
-    /// Of files that differ in nothing but their ending, keeps the one to choose: they are one piece.
-    fn keep_one_format(&mut self) {
-        self.candidates.sort_by_cached_key(|found| {
-            (found.path.with_extension(""), preference(&found.path).unwrap_or(usize::MAX))
-        });
-        self.candidates.dedup_by_key(|found| found.path.with_extension(""));
-    }
-
-    /// The one that fits best.
-    fn only(mut self, name: &str) -> Result<Candidate, LibraryError> {
-        let name = name.to_owned();
-        self.keep_one_format();
-        match self.candidates.len() {
-            0 => Err(LibraryError::NotFound { name }),
-            1 => Ok(self.candidates.swap_remove(0)),
-            count => {
-                let shown = self.candidates.iter().take(CHOICES_MAX);
-                let titles = shown.map(|found| Title::new(&found.below.to_string_lossy()));
-                Err(LibraryError::Ambiguous { name, titles: titles.collect(), count })
-            }
-        }
-    }
+/// Whether a path below a folder leads down only, to nothing hidden, and not too deep.
+fn is_shown(below: &Path) -> bool {
+    let is_down = |part| matches!(part, Component::Normal(name) if !is_hidden(name));
+    let depth = below.components().count();
+    (1..=DEPTH_MAX).contains(&depth) && below.components().all(is_down)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, io::Read};
-
-    use tempfile::TempDir;
-
-    use super::*;
-
-    const FILES: &[&str] = &[
-        "Tones.flac",
-        "notes.txt",
-        "Bach/Toccata in D minor.ogg",
-        "Bach/Air.mp3",
-        "Bach/cover.jpg",
-        "Others/AIR.opus",
-        "Others/Cafe\u{301} del Mar.m4a",
-        "Others/cover.flac",
-        ".hidden/secret.mp3",
-    ];
-
-    #[test]
-    fn a_name_is_found_without_regard_to_case_or_ending() {
-        for name in ["Tones.flac", "tones", "TONES.FLAC", " tones "] {
-            assert_eq!(found(FILES, name).unwrap(), "Tones.flac", "{name}");
-        }
-    }
-
-    #[test]
-    fn a_path_below_the_folder_tells_equal_names_apart() {
-        assert_eq!(found(FILES, "bach/air").unwrap(), "Bach/Air.mp3");
-        assert_eq!(found(FILES, "air.opus").unwrap(), "Others/AIR.opus");
-    }
-
-    #[test]
-    fn words_suffice_in_any_order() {
-        for name in ["toccata", "minor toccata", "bach tocc", "Toccata, in D-minor"] {
-            assert_eq!(found(FILES, name).unwrap(), "Bach/Toccata in D minor.ogg", "{name}");
-        }
-    }
-
-    #[test]
-    fn an_accent_is_the_same_however_it_is_written() {
-        assert_eq!(found(FILES, "café").unwrap(), "Others/Cafe\u{301} del Mar.m4a");
-    }
-
-    #[test]
-    fn music_goes_before_its_cover() {
-        assert_eq!(found(FILES, "cover").unwrap(), "Others/cover.flac");
-        assert_eq!(found(FILES, "cover.jpg").unwrap(), "Bach/cover.jpg");
-        assert_eq!(found(FILES, "notes").unwrap(), "notes.txt");
-    }
-
-    #[test]
-    fn a_piece_in_several_formats_is_one_piece() {
-        let files = ["a/tones.mp3", "a/tones.FLAC", "a/tones.wav"];
-        assert_eq!(found(&files, "tones").unwrap(), "a/tones.FLAC");
-        assert_eq!(found(&files, "tones.mp3").unwrap(), "a/tones.mp3");
-    }
-
-    #[test]
-    fn several_that_fit_are_listed() {
-        let error = found(FILES, "air").unwrap_err();
-        let LibraryError::Ambiguous { titles, count, .. } = error else { panic!("{error}") };
-        assert_eq!(titles, ["Bach/Air.mp3", "Others/AIR.opus"].map(Title::new));
-        assert_eq!(count, 2);
-    }
-
-    #[test]
-    fn of_very_many_that_fit_five_are_listed() {
-        let names: Vec<_> = (0..20).map(|n| format!("song {n:02}.mp3")).collect();
-        let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let error = found(&names, "song").unwrap_err();
-        let LibraryError::Ambiguous { titles, count, .. } = error else { panic!("{error}") };
-        assert_eq!((titles.len(), count), (5, 20));
-    }
-
-    #[test]
-    fn nothing_outside_the_folder_is_found() {
-        let outside = library(&["secret.mp3"]);
-        let inside = library(FILES);
-        let secret = outside.path().join("secret.mp3");
-        std::os::unix::fs::symlink(&secret, inside.path().join("link.mp3")).unwrap();
-        std::os::unix::fs::symlink(outside.path(), inside.path().join("folder")).unwrap();
-        let folders = [inside.path().to_owned()];
-        let up = format!("../{}/secret.mp3", outside.path().file_name().unwrap().display());
-        for name in
-            ["secret", "link", "link.mp3", "folder/secret.mp3", &up, secret.to_str().unwrap()]
-        {
-            let result = find(&folders, name);
-            assert!(matches!(result, Err(LibraryError::NotFound { .. })), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_file_is_not_found() {
-        for name in ["bach", "nothing", "", ".", "..", "/", "*"] {
-            let result = found(&["Bach/x.mp3", "y.mp3"], name);
-            let expected_words = matches!(name, "bach");
-            assert_eq!(result.is_ok(), expected_words, "{name:?}");
-        }
-    }
-
-    #[test]
-    fn a_library_that_is_not_there_is_told_from_one_without_the_file() {
-        let missing = PathBuf::from("/nonexistent/music");
-        let result = find(std::slice::from_ref(&missing), "x");
-        assert!(matches!(result, Err(LibraryError::Unreadable { path, .. }) if path == missing));
-        let there = library(FILES);
-        let result = find(&[missing, there.path().to_owned()], "tones");
-        assert!(result.is_ok());
-        assert!(matches!(find(&[], "x"), Err(LibraryError::NoFolders)));
-    }
-
-    #[test]
-    fn the_walk_ends_with_its_budget() {
-        let folder = library(FILES);
-        let mut budget = 3;
-        assert!(files(folder.path(), &mut budget).count() <= 3);
-        assert_eq!(budget, 0);
-    }
-
-    fn library(files: &[&str]) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, file).unwrap();
-        }
-        folder
-    }
-
-    /// What is in the file that was found: its own path.
-    fn found(files: &[&str], name: &str) -> Result<String, LibraryError> {
-        let folder = library(files);
-        find(&[folder.path().to_owned()], name).map(|found| text(found.file))
-    }
-
-    fn text(mut file: File) -> String {
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        text
-    }
-}
+mod tests;
