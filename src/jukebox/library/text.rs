@@ -102,6 +102,8 @@ pub(super) fn preference(path: &Path) -> Option<usize> {
 pub(super) struct Text {
     /// A line each: path without ending, title, artist, album, ending with its dot.
     lines: Box<str>,
+    /// Where the lines after the first begin: all texts are looked at in each search.
+    starts: [u32; 4],
 }
 
 impl Text {
@@ -109,15 +111,17 @@ impl Text {
     pub(super) fn new(below: &Path, tags: &Tags) -> Self {
         let path = folded(&below.to_string_lossy());
         let stem = without_ending(&path);
+        let [title, artist, album] = [&tags.title, &tags.artist, &tags.album]
+            .map(|tag| folded(tag.as_deref().unwrap_or("")));
         let mut lines = String::with_capacity(path.len() + 64);
         lines.push_str(stem);
-        for tag in [&tags.title, &tags.artist, &tags.album] {
+        let starts = [title.as_str(), &artist, &album, &path[stem.len()..]].map(|line| {
             lines.push('\n');
-            lines.push_str(&folded(tag.as_deref().unwrap_or_default()));
-        }
-        lines.push('\n');
-        lines.push_str(&path[stem.len()..]);
-        Self { lines: lines.into() }
+            let start = lines.len() as u32;
+            lines.push_str(line);
+            start
+        });
+        Self { lines: lines.into(), starts }
     }
 
     /// Of a file whose tags are not known.
@@ -132,24 +136,30 @@ impl Text {
 
     /// All but the ending.
     pub(super) fn without_ending(&self) -> &str {
-        let end = memrchr(b'\n', self.lines.as_bytes()).unwrap_or(self.lines.len());
-        &self.lines[..end]
+        &self.lines[..self.starts[3] as usize - 1]
     }
 
     /// The path below the folder without the ending.
     pub(super) fn stem(&self) -> &str {
-        self.lines.split('\n').next().unwrap_or_default()
+        self.line(0)
     }
 
     /// The file's name without the ending.
     pub(super) fn name(&self) -> &str {
         let stem = self.stem();
-        stem.rsplit('/').next().unwrap_or(stem)
+        let start = memrchr(b'/', stem.as_bytes()).map_or(0, |slash| slash + 1);
+        &stem[start..]
     }
 
-    /// Whether the file has an ending, and which.
+    /// The ending with its dot; empty without one.
     pub(super) fn ending(&self) -> &str {
-        self.lines.rsplit('\n').next().unwrap_or_default()
+        self.line(4)
+    }
+
+    fn line(&self, number: usize) -> &str {
+        let start = number.checked_sub(1).map_or(0, |before| self.starts[before]) as usize;
+        let end = self.starts.get(number).map_or(self.lines.len(), |next| *next as usize - 1);
+        &self.lines[start..end]
     }
 
     /// Where its ending stands among those of music, the one to choose first in front.
@@ -160,8 +170,7 @@ impl Text {
 
     /// Title, artist and album; empty where the tags do not say them.
     pub(super) fn tags(&self) -> [&str; 3] {
-        let mut lines = self.lines.split('\n').skip(1);
-        std::array::from_fn(|_| lines.next().unwrap_or_default())
+        [1, 2, 3].map(|number| self.line(number))
     }
 }
 
