@@ -5,7 +5,7 @@ use std::{fs, io::Read, time::Duration};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{jukebox::Origin, store::Store};
+use crate::{config, jukebox::Origin, store::Store};
 
 pub(super) const FILES: &[&str] = &[
     "Tones.flac",
