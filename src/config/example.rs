@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use phonograph_matrixrtc::ServiceUrl;
 use toml::{Table, Value};
 
-use super::{Config, Keys, SECTIONS, Secret};
+use super::{Config, Keys, LISTS, Program, SECTIONS, Secret, default_program_timeout};
 
 /// The fewest settings that a bot needs.
 const LEAST: &str = r#"
@@ -35,6 +35,11 @@ pub(crate) fn example() -> String {
     for (key, docs) in Keys::of::<Config>().iter() {
         parts.push("\n".to_owned());
         parts.push(comment(docs));
+        if let Some((section, keys)) = LISTS.iter().find(|(section, _)| *section == key) {
+            parts.push(format!("# [[{section}]]\n"));
+            parts.push(body(*keys, &Table::new(), &first(&shown, section)));
+            continue;
+        }
         match SECTIONS.iter().find(|(section, _)| *section == key) {
             None => parts.push(setting(key, &least, &shown)),
             Some((section, keys)) => {
@@ -62,6 +67,11 @@ fn filled_in() -> Config {
     config.homeserver.display_name = Some("Jukebox".to_owned());
     config.library.folders = vec![PathBuf::from("/srv/music")];
     config.links.allow_hosts = vec!["radio.lan".to_owned()];
+    config.programs = vec![Program {
+        pattern: "*.video.example".to_owned(),
+        command: vec!["/usr/local/bin/find-music".to_owned(), "--audio".to_owned()],
+        timeout: default_program_timeout(),
+    }];
     config.call.transport = Some(ServiceUrl::from("https://livekit.example.org"));
     config.call.root_certificates = Some(PathBuf::from("/etc/phonograph/ca.pem"));
     config
@@ -84,6 +94,12 @@ fn comment(docs: &str) -> String {
 
 fn inner(table: &Table, section: &str) -> Table {
     table.get(section).and_then(Value::as_table).cloned().unwrap_or_default()
+}
+
+/// The first section of a list of them.
+fn first(table: &Table, section: &str) -> Table {
+    let list = table.get(section).and_then(Value::as_array);
+    list.and_then(|list| list.first()?.as_table().cloned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -115,7 +131,8 @@ mod tests {
             let name = key.rsplit('.').next().unwrap();
             let shown = |line: &str| {
                 let line = line.trim_start_matches("# ");
-                line.starts_with(&format!("{name} = ")) || line == format!("[{name}]")
+                line.starts_with(&format!("{name} = "))
+                    || [format!("[{name}]"), format!("[[{name}]]")].contains(&line.to_owned())
             };
             assert!(text.lines().any(shown), "{key} is not shown");
         }
@@ -138,6 +155,23 @@ mod tests {
         let config = load(&path, []).unwrap();
         assert_eq!(config.library, filled_in().library);
         assert_eq!(config.call, filled_in().call);
+    }
+
+    #[test]
+    fn the_example_of_a_program_can_be_taken_in() {
+        let text = example();
+        let start = text.find("# [[programs]]").unwrap();
+        let end = start + text[start..].find("\n\n").unwrap();
+        let block: String = text[start..end].lines().flat_map(|line| [&line[2..], "\n"]).collect();
+        let block: String = block
+            .lines()
+            .filter(|line| line.contains(" = ") || line.starts_with('['))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("programs.toml");
+        fs::write(&path, format!("{LEAST}\n{block}")).unwrap();
+        assert_eq!(load(&path, []).unwrap().programs, filled_in().programs);
     }
 
     fn uncomment(line: &str, keys: &[String]) -> String {

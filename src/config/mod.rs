@@ -50,6 +50,13 @@ pub(crate) struct Config {
     /// What `!play LINK` may fetch.
     #[serde(default)]
     pub(crate) links: Links,
+    /// Programs of yours that find the music behind links which are none themselves. The first whose
+    /// `pattern` fits is run without a shell, with the link as its last argument and an environment of
+    /// `PATH` and `HOME` only; at most four run at once, each prints at most 64 KiB. It says, a line
+    /// each: `title TEXT` and `duration SECONDS` about the link that follows; `link https://…`, several
+    /// for several pieces; or `error SENTENCE`, which the room is told. None are set by default.
+    #[serde(default)]
+    pub(crate) programs: Vec<Program>,
     /// How the bot behaves in calls.
     #[serde(default)]
     pub(crate) call: Call,
@@ -120,6 +127,21 @@ pub(crate) struct Links {
     /// How long a server may take to answer, and may then be silent.
     #[serde(with = "humantime_serde")]
     pub(crate) patience: Duration,
+}
+
+/// A helper program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Program {
+    /// The host of the links it is for, or host and path; `*` stands for any text, and
+    /// `*.example.org` for `example.org` too.
+    pub(crate) pattern: String,
+    /// The program and its first arguments.
+    #[serde(deserialize_with = "value::command")]
+    pub(crate) command: Vec<String>,
+    /// How long it may take; it is killed then, with all that it started.
+    #[serde(default = "default_program_timeout", with = "humantime_serde")]
+    pub(crate) timeout: Duration,
 }
 
 /// Calls.
@@ -221,6 +243,9 @@ impl TryFrom<String> for LogFormat {
     }
 }
 
+/// Every section of which there may be several, with its keys.
+const LISTS: &[(&str, Keys)] = &[("programs", Keys::of::<Program>())];
+
 /// Every section with its keys, in the order in which they are written.
 const SECTIONS: &[(&str, Keys)] = &[
     ("homeserver", Keys::of::<Homeserver>()),
@@ -259,6 +284,10 @@ fn all_keys() -> impl Iterator<Item = String> {
 
 fn default_store() -> PathBuf {
     PathBuf::from("store")
+}
+
+fn default_program_timeout() -> Duration {
+    Duration::from_secs(20)
 }
 
 fn default_wait() -> Duration {

@@ -55,6 +55,18 @@ where
     }
 }
 
+/// Reads a program and its arguments: at least the program.
+pub(super) fn command<'de, D>(deserializer: D) -> Result<Vec<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let command = Vec::<String>::deserialize(deserializer)?;
+    if command.first().is_none_or(String::is_empty) {
+        return Err(D::Error::custom("it names no program: write [\"/path/to/program\"]"));
+    }
+    Ok(command)
+}
+
 /// Reads a list, or a string with commas between the items.
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

@@ -1,12 +1,12 @@
 //! Why a link cannot be played.
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use bytesize::ByteSize;
 use url::Url;
 
 use super::guard::Refusal;
-use crate::command::Title;
+use crate::{command::Title, jukebox::hls::HlsError};
 
 /// Why a link does not give us bytes, or no more of them.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,68 @@ pub(crate) enum LinkError {
         /// What the HTTP client said.
         source: reqwest::Error,
     },
+    /// The connection to a SHOUTcast server broke. Starting again may help.
+    #[error("the connection to {host} broke")]
+    Lost {
+        /// The host.
+        host: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server ended what is live. Starting again may help.
+    #[error("{host} ended the stream")]
+    Ended {
+        /// The host.
+        host: String,
+    },
+    /// What is live was interrupted, and cannot be entered in its middle. Opening it anew helps.
+    #[error("the stream of {host} was interrupted")]
+    Interrupted {
+        /// The host.
+        host: String,
+        /// By what.
+        source: Box<LinkError>,
+    },
+    /// What is live was lost, and did not come back for minutes. Later may help.
+    #[error("{host} did not come back")]
+    Gone {
+        /// The host.
+        host: String,
+        /// What the last attempt failed by.
+        source: Box<LinkError>,
+    },
+    /// What is live goes on in another format. Opening it anew helps.
+    #[error("{host} sends {kind:?} now")]
+    OtherFormat {
+        /// The host.
+        host: String,
+        /// The content type, or the form of segments.
+        kind: String,
+    },
+    /// The server compresses what it was asked to send as it is.
+    #[error("{host} sends in the encoding {encoding:?}")]
+    Compressed {
+        /// The host.
+        host: String,
+        /// As it calls it.
+        encoding: String,
+    },
+    /// A list, an index or a segment is larger than any real one.
+    #[error("{host} sends more than {size_max} of a list")]
+    ListTooBig {
+        /// The host.
+        host: String,
+        /// The most that is taken.
+        size_max: ByteSize,
+    },
+    /// A segmented stream cannot be read; the source says why.
+    #[error("the stream of {host} cannot be read")]
+    Stream {
+        /// The host.
+        host: String,
+        /// Why.
+        source: HlsError,
+    },
     /// The server did not continue where we asked it to: the file changed, or it does not keep what
     /// it announced.
     #[error("{host} does not continue where it should")]
@@ -74,6 +136,36 @@ pub(crate) enum LinkError {
 }
 
 impl LinkError {
+    /// Whether it may be over in a moment, so that what is live is tried again.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::TooSlow { .. }
+            | Self::Broken { .. }
+            | Self::Lost { .. }
+            | Self::Ended { .. }
+            | Self::Empty { .. } => true,
+            // A station that restarts has no mount point for a while, and a segment comes late.
+            Self::Status(status) => matches!(status, 404 | 408 | 429 | 500..),
+            Self::Refused(_)
+            | Self::WebPage
+            | Self::TooBig { .. }
+            | Self::Endless { .. }
+            | Self::Interrupted { .. }
+            | Self::Gone { .. }
+            | Self::OtherFormat { .. }
+            | Self::Compressed { .. }
+            | Self::ListTooBig { .. }
+            | Self::Stream { .. }
+            | Self::Changed { .. } => false,
+        }
+    }
+
+    /// Whether what plays goes on when it is opened anew at once.
+    pub(crate) fn is_over_when_reopened(&self) -> bool {
+        matches!(self, Self::Interrupted { .. } | Self::OtherFormat { .. })
+    }
+
     /// Sorts the failure of a request by what helps.
     pub(super) fn of_request(host: &str, error: reqwest::Error) -> Self {
         // After a redirect it is another host that failed.

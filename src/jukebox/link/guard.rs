@@ -5,6 +5,7 @@
 //! itself. Both hold at each redirect too. Hosts of the settings are free.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -80,6 +81,17 @@ impl Guard {
                 Err(error) => next.error(error),
             }
         })
+    }
+
+    /// The addresses of a link that may be connected to, by a connection of our own.
+    pub(super) async fn addresses(&self, url: &Url) -> io::Result<Vec<SocketAddr>> {
+        self.check(url).map_err(io::Error::other)?;
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        // What is a number in a link has brackets if it is of IPv6.
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let found: Vec<_> = tokio::net::lookup_host((name, port)).await?.collect();
+        self.admit(name, found).map_err(io::Error::other)
     }
 
     /// Those of a host's addresses that may be connected to.

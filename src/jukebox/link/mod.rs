@@ -2,30 +2,45 @@
 //!
 //! A [`Link`] reads straight from its connection and keeps only the piece that came last: whoever
 //! plays it reads ahead, and the rest waits in the server. Where the server can send parts (RFC 9110
-//! §14), the link can be searched as a file can; each jump is a request.
+//! §14), the link can be searched as a file can; each jump is a request. A station is reached again
+//! when its connection breaks, and tells what it plays.
 
 mod address;
+mod answer;
+mod backoff;
 mod error;
 mod guard;
+mod icy;
 mod pace;
 mod source;
+mod station;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use reqwest::{
-    Client, Response, StatusCode,
-    header::{ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, RANGE},
+    Client, StatusCode,
+    header::{
+        ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue, IF_RANGE,
+        RANGE,
+    },
 };
 use tokio::time::timeout;
 use url::Url;
 
 pub(crate) use error::LinkError;
 pub(crate) use guard::Refusal;
-pub(crate) use source::{Link, Watch};
+pub(crate) use source::Link;
+pub(crate) use watch::Watch;
+
+pub(super) use answer::name;
+pub(super) use backoff::Backoff;
 
 use crate::config;
+use answer::Answer;
 use guard::Guard;
 
 /// How long a connection may take to stand, look-up and TLS included. Music that is far away still
@@ -40,7 +55,7 @@ const USER_AGENT: &str = concat!("phonograph/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Links {
     client: Client,
     guard: Guard,
-    size_max: bytesize::ByteSize,
+    size_max: ByteSize,
     patience: Duration,
 }
 
@@ -64,50 +79,110 @@ impl Links {
         Ok(Self { client, guard, size_max, patience })
     }
 
+    /// Whether a link may be followed, as far as it tells itself.
+    ///
+    /// # Errors
+    /// [`LinkError::Refused`].
+    pub(crate) fn check(&self, url: &Url) -> Result<(), LinkError> {
+        self.guard.check(url).map_err(LinkError::Refused)
+    }
+
     /// Asks for a link and looks at the answer; the body is read later, by the [`Link`].
     ///
     /// # Errors
     /// [`LinkError`]; cancel-safe, nothing is left open.
     pub(crate) async fn open(&self, url: &Url) -> Result<Link, LinkError> {
-        self.guard.check(url).map_err(LinkError::Refused)?;
-        let response = self.request(url, None).await?;
-        if is_page(&response) {
+        let answer = self.request(url, None).await?;
+        if matches!(answer.kind().as_str(), "text/html" | "application/xhtml+xml") {
             return Err(LinkError::WebPage);
         }
-        match response.content_length() {
-            Some(0) => Err(LinkError::Empty { title: source::title(&response) }),
+        match answer.len {
+            Some(0) => Err(LinkError::Empty { title: answer.title() }),
             Some(size) if size > self.size_max.as_u64() => {
-                let size = bytesize::ByteSize(size);
+                let size = ByteSize(size);
                 Err(LinkError::TooBig { size, size_max: self.size_max })
             }
-            _ => Ok(Link::new(self.clone(), response)),
+            _ => Ok(Link::new(self.clone(), url, answer)),
+        }
+    }
+
+    /// Gets a file, or a part of it given by its first byte and length, of at most so many bytes.
+    ///
+    /// # Errors
+    /// [`LinkError`]; cancel-safe.
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        range: Option<(u64, u64)>,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, LinkError> {
+        let rest = range.map(|(from, _)| Rest { from, version: None });
+        let answer = self.request(url, rest.as_ref()).await?;
+        let host = answer.host().to_owned();
+        let size_max = ByteSize(bytes_max as u64);
+        let wanted = range.map_or(bytes_max, |(_, len)| usize::try_from(len).unwrap_or(usize::MAX));
+        if wanted > bytes_max || (range.is_none() && answer.len > Some(size_max.as_u64())) {
+            return Err(LinkError::ListTooBig { host, size_max });
+        }
+        // One more tells apart what ends there and what does not.
+        let read_max = if range.is_some() { wanted } else { bytes_max + 1 };
+        let bytes = Link::new(self.clone(), url, answer).read_up_to(read_max).await?;
+        if bytes.len() > bytes_max {
+            Err(LinkError::ListTooBig { host, size_max })
+        } else {
+            Ok(bytes)
         }
     }
 
     /// Asks for a link, or for the rest of it.
-    async fn request(&self, url: &Url, rest: Option<&Rest>) -> Result<Response, LinkError> {
+    async fn request(&self, url: &Url, rest: Option<&Rest>) -> Result<Answer, LinkError> {
+        self.check(url)?;
         let host = url.host_str().unwrap_or_default();
         // A compressed answer could not be searched, and music does not get smaller.
         let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(Rest { from, version }) = rest {
-            request = request.header(RANGE, format!("bytes={from}-"));
-            if let Some(version) = version {
-                request = request.header(IF_RANGE, version);
+        match rest {
+            None => request = request.header("icy-metadata", "1"),
+            Some(Rest { from, version }) => {
+                request = request.header(RANGE, format!("bytes={from}-"));
+                if let Some(version) = version {
+                    request = request.header(IF_RANGE, version);
+                }
             }
         }
         let response = timeout(self.patience, request.send())
             .await
-            .map_err(|_| LinkError::TooSlow { host: host.to_owned() })?
-            .map_err(|error| LinkError::of_request(host, error))?;
+            .map_err(|_| LinkError::TooSlow { host: host.to_owned() })?;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return self.as_shoutcast(url, error).await,
+        };
         let status = response.status();
         let expected = if rest.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         if status == expected {
-            Ok(response)
+            let answer = Answer::of_http(response);
+            as_it_is(&answer)?;
+            Ok(answer)
         } else if status.is_success() {
             Err(LinkError::Changed { host: host.to_owned() })
         } else {
             Err(LinkError::Status(status.as_u16()))
         }
+    }
+
+    /// Asks a server again whose answer is no HTTP.
+    async fn as_shoutcast(&self, url: &Url, error: reqwest::Error) -> Result<Answer, LinkError> {
+        let at = error.url().unwrap_or(url).clone();
+        let is_other = error.is_request() && !error.is_connect() && !error.is_timeout();
+        if is_other && at.scheme() == "http" {
+            let asking = async {
+                let addresses = self.guard.addresses(&at).await.ok()?;
+                Answer::of_shoutcast(&at, &addresses).await
+            };
+            if let Ok(Some(answer)) = timeout(self.patience, asking).await {
+                return Ok(answer);
+            }
+        }
+        Err(LinkError::of_request(url.host_str().unwrap_or_default(), error))
     }
 }
 
@@ -119,19 +194,24 @@ struct Rest {
     version: Option<HeaderValue>,
 }
 
-/// What pages to read call themselves. Everything else is judged by what is in it.
-fn is_page(response: &Response) -> bool {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    ["text/html", "application/xhtml+xml"].iter().any(|page| kind.eq_ignore_ascii_case(page))
+/// Refuses what is compressed: a little of it can become more than any memory holds.
+fn as_it_is(answer: &Answer) -> Result<(), LinkError> {
+    let encoding = answer.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    match encoding.map(<[u8]>::trim_ascii) {
+        None | Some(b"" | b"identity") => Ok(()),
+        Some(encoding) => Err(LinkError::Compressed {
+            host: answer.host().to_owned(),
+            encoding: String::from_utf8_lossy(encoding).into_owned(),
+        }),
+    }
 }
 
 /// Whether the server says that it sends parts.
-fn sends_parts(response: &Response) -> bool {
-    response.headers().get(ACCEPT_RANGES).is_some_and(|units| units == "bytes")
+fn sends_parts(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT_RANGES).is_some_and(|units| units == "bytes")
 }
 
 /// The version of what was sent, if it is exact (RFC 9110 §13.1.5 asks for a strong one).
-fn version(response: &Response) -> Option<HeaderValue> {
-    response.headers().get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")).cloned()
+fn version(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")).cloned()
 }

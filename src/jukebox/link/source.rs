@@ -2,30 +2,27 @@
 
 use std::{
     io::{self, Read, Seek, SeekFrom},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Instant,
 };
 
-use bytes::{Buf, Bytes};
-use percent_encoding::percent_decode_str;
+use bytes::{Buf, Bytes, BytesMut};
 use phonograph_media::playback::MediaSource;
-use reqwest::{
-    Response,
-    header::{CONTENT_RANGE, HeaderValue},
-};
-use tokio::{runtime::Handle, time::timeout};
+use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
 use url::Url;
 
 use super::{
-    Links, Rest,
+    Backoff, Links, Rest, Watch,
+    answer::{Answer, Body},
     error::LinkError,
+    icy::Icy,
     pace::{Fault, Pace},
     sends_parts, version,
 };
-use crate::command::Title;
+use crate::{
+    command::Title,
+    jukebox::content::{Kind, kind},
+};
 
 /// A jump forward of at most this many bytes is read through: on most lines that is sooner done than
 /// another request.
@@ -35,15 +32,26 @@ const READ_THROUGH_MAX: u64 = 128 * 1024;
 /// that opened it runs. Dropping it closes the connection.
 #[derive(Debug)]
 pub(crate) struct Link {
-    links: Links,
+    pub(super) links: Links,
+    /// The link as it was given: stations move between servers.
+    pub(super) asked: Url,
     /// Where the redirects ended.
     url: Url,
     title: Title,
-    runtime: Handle,
-    watch: Watch,
-    pace: Pace,
+    /// Its content type.
+    pub(super) kind: String,
+    pub(super) is_station: bool,
+    pub(super) runtime: Handle,
+    pub(super) watch: Watch,
+    pub(super) pace: Pace,
     /// `None` until the first read after a jump.
-    response: Option<Response>,
+    pub(super) body: Option<Body>,
+    /// Since a station was lost, until it is well again.
+    pub(super) backoff: Option<Backoff>,
+    icy: Option<Icy>,
+    titles: watch::Sender<Option<Title>>,
+    /// What came with titles in it.
+    mixed: Bytes,
     /// What came and was not read yet.
     piece: Bytes,
     /// Of the next byte that comes.
@@ -55,59 +63,45 @@ pub(crate) struct Link {
     version: Option<HeaderValue>,
 }
 
-/// Follows a link after whoever reads it has taken it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Watch(Arc<Watched>);
-
-#[derive(Debug, Default)]
-struct Watched {
-    is_music: AtomicBool,
-    has_ended: AtomicBool,
-    failure: OnceLock<Arc<LinkError>>,
-}
-
-impl Watch {
-    /// Says that the link has turned out to be music: it may take its time from now on.
-    pub(crate) fn is_music(&self) {
-        self.0.is_music.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the link has given all its bytes once.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.0.has_ended.load(Ordering::Relaxed)
-    }
-
-    /// Why the link gives no more bytes, if it failed. Decoders tell less about it, or nothing.
-    pub(crate) fn failure(&self) -> Option<Arc<LinkError>> {
-        self.0.failure.get().cloned()
-    }
-}
-
 impl Link {
     /// The link that this is the answer to. Has to be called within a runtime.
-    pub(super) fn new(links: Links, response: Response) -> Self {
-        let url = response.url().clone();
-        let len = response.content_length();
-        Self {
-            title: title(&response),
+    pub(super) fn new(links: Links, asked: &Url, answer: Answer) -> Self {
+        let len = answer.len;
+        let mut this = Self {
+            asked: asked.clone(),
+            title: answer.title(),
+            kind: answer.kind(),
+            is_station: answer.is_station(),
             runtime: Handle::current(),
             watch: Watch::default(),
             pace: Pace::new(links.patience, Instant::now()),
+            backoff: None,
+            icy: None,
+            titles: watch::Sender::new(None),
+            mixed: Bytes::new(),
             piece: Bytes::new(),
             position: 0,
             wanted: 0,
             len,
-            sends_parts: len.is_some() && sends_parts(&response),
-            version: version(&response),
-            response: Some(response),
-            url,
+            sends_parts: len.is_some() && sends_parts(&answer.headers),
+            version: version(&answer.headers),
+            body: None,
+            url: answer.url.clone(),
             links,
-        }
+        };
+        this.take_titles(&answer);
+        this.body = Some(answer.body);
+        this
     }
 
     /// What the station calls itself, the file's name, or the host.
     pub(crate) fn title(&self) -> &Title {
         &self.title
+    }
+
+    /// What the station says it plays, as it is read.
+    pub(crate) fn titles(&self) -> watch::Receiver<Option<Title>> {
+        self.titles.subscribe()
     }
 
     /// Follows the link.
@@ -120,17 +114,84 @@ impl Link {
         self.len.is_none()
     }
 
+    /// Where the redirects ended.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Looks at the first bytes, which are read again later. Cancel-safe.
+    ///
+    /// # Errors
+    /// If none come, or not soon enough.
+    pub(in super::super) async fn look(&mut self) -> Result<Kind, LinkError> {
+        let mut head = BytesMut::new();
+        let mut is_all = false;
+        loop {
+            if let Some(kind) = kind(&self.kind, self.url.path(), &head, is_all) {
+                self.piece = head.freeze();
+                return Ok(kind);
+            }
+            match self.next_piece().await? {
+                Some(piece) => head.extend_from_slice(&piece),
+                None => is_all = true,
+            }
+        }
+    }
+
+    /// Reads it to its end, or to so many bytes.
+    ///
+    /// # Errors
+    /// If it breaks off or takes longer than three times `links.patience`.
+    pub(crate) async fn read_up_to(mut self, bytes_max: usize) -> Result<Vec<u8>, LinkError> {
+        let too_slow = LinkError::TooSlow { host: self.host() };
+        // What is read like this is short, and its pace is judged as a whole.
+        self.pace.opened();
+        let limit = 3 * self.links.patience;
+        let reading = async {
+            let mut bytes = self.piece.to_vec();
+            while bytes.len() < bytes_max {
+                let Some(piece) = self.next_piece().await? else { break };
+                bytes.extend_from_slice(&piece);
+            }
+            bytes.truncate(bytes_max);
+            Ok(bytes)
+        };
+        timeout(limit, reading).await.unwrap_or(Err(too_slow))
+    }
+
+    /// Takes the titles of a station out of its sound from here on.
+    pub(super) fn take_titles(&mut self, answer: &Answer) {
+        let interval = answer.headers.get("icy-metaint").and_then(|value| value.to_str().ok());
+        self.icy = interval.and_then(|value| value.parse().ok()).and_then(Icy::new);
+        self.mixed = Bytes::new();
+    }
+
     /// Fills an empty piece with what comes at the wanted position; it stays empty at the end.
     fn fill(&mut self) -> Result<(), LinkError> {
         if self.len.is_some_and(|len| self.wanted >= len) {
             return Ok(());
         }
         let skip = self.wanted.checked_sub(self.position);
-        if self.response.is_none() || skip.is_none_or(|skip| skip > READ_THROUGH_MAX) {
+        if self.body.is_none() || skip.is_none_or(|skip| skip > READ_THROUGH_MAX) {
             self.jump()?;
         }
         while self.piece.is_empty() {
-            let Some(piece) = self.next_piece()? else { return Ok(()) };
+            let runtime = self.runtime.clone();
+            let piece = match runtime.block_on(self.next_piece()) {
+                Ok(Some(piece)) => piece,
+                Ok(None) if self.is_station && self.watch.is_known() => {
+                    self.recover(LinkError::Ended { host: self.host() })?;
+                    continue;
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.recover(error)?;
+                    continue;
+                }
+            };
+            if self.backoff.as_mut().is_some_and(|backoff| backoff.is_over(piece.len())) {
+                self.backoff = None;
+            }
             self.piece = piece;
             let skip = (self.wanted - self.position).min(self.piece.len() as u64);
             self.piece.advance(skip as usize);
@@ -142,34 +203,57 @@ impl Link {
     /// Asks the server to go on at the wanted position.
     fn jump(&mut self) -> Result<(), LinkError> {
         let rest = Rest { from: self.wanted, version: self.version.clone() };
-        self.response = None;
-        let response = self.runtime.block_on(self.links.request(&self.url, Some(&rest)))?;
-        if !starts_at(&response, self.wanted) {
+        self.body = None;
+        let answer = self.runtime.block_on(self.links.request(&self.url, Some(&rest)))?;
+        if !starts_at(&answer.headers, self.wanted) {
             return Err(LinkError::Changed { host: self.host() });
         }
         self.position = self.wanted;
-        self.response = Some(response);
+        self.body = Some(answer.body);
         Ok(())
     }
 
-    /// Waits for the next bytes; `None` at the end.
-    fn next_piece(&mut self) -> Result<Option<Bytes>, LinkError> {
-        if self.watch.0.is_music.load(Ordering::Relaxed) {
+    /// Waits for the next bytes of sound; `None` at the end. Cancel-safe.
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, LinkError> {
+        loop {
+            if let Some(icy) = &mut self.icy {
+                let titles = &self.titles;
+                let sound = icy.take(&mut self.mixed, |title| {
+                    titles.send_if_modified(|last| {
+                        let is_new = *last != title;
+                        *last = title;
+                        is_new
+                    });
+                });
+                if !sound.is_empty() {
+                    return Ok(Some(sound));
+                }
+            }
+            let Some(piece) = self.next_chunk().await? else { return Ok(None) };
+            if self.icy.is_none() {
+                return Ok(Some(piece));
+            }
+            self.mixed = piece;
+        }
+    }
+
+    /// Waits for the next bytes; `None` at the end. Cancel-safe.
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, LinkError> {
+        if self.watch.is_known() {
             self.pace.opened();
         }
-        let Some(response) = &mut self.response else { return Ok(None) };
+        let host = self.host();
+        let Some(body) = &mut self.body else { return Ok(None) };
         let start = Instant::now();
         let limit = self.pace.limit(start);
         if limit.is_zero() {
             return Err(self.too_late(self.pace.fault()));
         }
-        match self.runtime.block_on(async { timeout(limit, response.chunk()).await }) {
+        match timeout(limit, body.chunk(&host)).await {
             Err(_) => Err(self.too_late(self.pace.fault())),
-            Ok(Err(error)) => {
-                Err(LinkError::Broken { host: self.host(), source: error.without_url() })
-            }
+            Ok(Err(error)) => Err(error),
             Ok(Ok(None)) => {
-                self.watch.0.has_ended.store(true, Ordering::Relaxed);
+                self.watch.end();
                 Ok(None)
             }
             Ok(Ok(Some(piece))) => match self.pace.received(piece.len(), start.elapsed()) {
@@ -187,7 +271,7 @@ impl Link {
         }
     }
 
-    fn host(&self) -> String {
+    pub(super) fn host(&self) -> String {
         self.url.host_str().unwrap_or_default().to_owned()
     }
 }
@@ -200,11 +284,8 @@ impl Read for Link {
         if self.piece.is_empty()
             && let Err(error) = self.fill()
         {
-            self.response = None;
-            let failure = Arc::new(error);
-            // Only this reader sets it, and it was not set a moment ago.
-            drop(self.watch.0.failure.set(Arc::clone(&failure)));
-            return Err(io::Error::other(failure));
+            self.body = None;
+            return Err(io::Error::other(self.watch.fail(error)));
         }
         let count = self.piece.len().min(buffer.len());
         self.piece.copy_to_slice(&mut buffer[..count]);
@@ -252,23 +333,8 @@ impl MediaSource for Link {
 }
 
 /// Whether a part begins where it was asked to (`bytes 500-999/1000`).
-fn starts_at(response: &Response, position: u64) -> bool {
-    let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+fn starts_at(headers: &HeaderMap, position: u64) -> bool {
+    let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
     start.and_then(|start| start.parse().ok()) == Some(position)
-}
-
-/// What to call an answer: the station's name for itself, the file's name, or the host.
-pub(super) fn title(response: &Response) -> Title {
-    let url = response.url();
-    let station = response.headers().get("icy-name").map(HeaderValue::as_bytes);
-    let station = station.map(|name| String::from_utf8_lossy(name).into_owned());
-    let name = url.path_segments().and_then(|mut parts| parts.next_back());
-    let name = name.map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned());
-    let stem = name.map(|name| match name.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
-        _ => name,
-    });
-    let said = station.into_iter().chain(stem).find(|name| !name.trim().is_empty());
-    Title::new(&said.unwrap_or_else(|| url.host_str().unwrap_or_default().to_owned()))
 }
