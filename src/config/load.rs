@@ -138,11 +138,20 @@ fn name(key: &str, variables: &Map<String, Value>, path: &Path) -> String {
 /// The keys of a file as they are addressed; sections are two levels deep.
 fn flat_keys(table: &Map<String, Value>) -> Vec<String> {
     let sections: Vec<&str> = super::SECTIONS.iter().map(|(name, _)| *name).collect();
+    let lists: Vec<&str> = super::LISTS.iter().map(|(name, _)| *name).collect();
     let mut keys = Vec::new();
     for (key, value) in table {
         match &value.kind {
             ValueKind::Table(inner) if sections.contains(&key.as_str()) => {
                 keys.extend(inner.keys().map(|inner| format!("{key}.{inner}")));
+            }
+            ValueKind::Array(items) if lists.contains(&key.as_str()) => {
+                let tables = items.iter().filter_map(|item| match &item.kind {
+                    ValueKind::Table(inner) => Some(inner),
+                    _ => None,
+                });
+                let inner = tables.flat_map(|inner| inner.keys());
+                keys.extend(inner.map(|inner| format!("{key}.{inner}")));
             }
             _ => keys.push(key.clone()),
         }
@@ -335,6 +344,19 @@ mod tests {
     fn a_missing_secret_is_told_at_once() {
         let error = read(&LEAST.replace("password =", "# password ="), &[]).unwrap_err();
         assert!(matches!(error, LoadError::Credentials(CredentialsError::Missing)));
+    }
+
+    #[test]
+    fn a_slip_in_a_helper_program_is_told() {
+        let program = "[[programs]]\npattern = \"*\"\ncommand = [\"/bin/find\"]\n";
+        let config = read(&format!("{LEAST}\n{program}"), &[]).unwrap();
+        assert_eq!(config.programs[0].timeout, Duration::from_secs(20));
+        let slip = program.replace("pattern", "patern");
+        let error = read(&format!("{LEAST}\n{slip}"), &[]).unwrap_err();
+        assert!(error.to_string().contains("did you mean `programs.pattern`?"), "{error}");
+        let nothing = program.replace("\"/bin/find\"", "");
+        let error = read(&format!("{LEAST}\n{nothing}"), &[]).unwrap_err();
+        assert!(error.to_string().contains("it names no program"), "{error}");
     }
 
     #[test]

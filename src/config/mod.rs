@@ -278,6 +278,7 @@ fn all_keys() -> impl Iterator<Item = String> {
     let top = Keys::of::<Config>().names.iter().map(|name| (*name).to_owned());
     let nested = SECTIONS
         .iter()
+        .chain(LISTS)
         .flat_map(|(section, keys)| keys.iter().map(move |(name, _)| format!("{section}.{name}")));
     top.chain(nested)
 }
