@@ -165,7 +165,7 @@ fn of_playlist(error: &PlaylistError) -> Trouble {
 
 fn of_podcast(error: &PodcastError) -> Trouble {
     match error {
-        PodcastError::NoFeed { host } => Trouble::NoPodcast(Title::new(host)),
+        PodcastError::NotAFeed { host } => Trouble::NoPodcast(Title::new(host)),
         PodcastError::NoEpisodes { show } => Trouble::NoEpisodes(show.clone()),
         PodcastError::NoSuchEpisode { show, wanted } => {
             Trouble::NoSuchEpisode { show: show.clone(), wanted: wanted.clone() }

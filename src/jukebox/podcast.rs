@@ -35,7 +35,7 @@ pub(crate) enum Episode {
 pub(crate) enum PodcastError {
     /// It is no feed. Its address may be another.
     #[error("what {host} sends is no feed")]
-    NoFeed {
+    NotAFeed {
         /// Where it was looked for.
         host: String,
     },
@@ -86,7 +86,7 @@ pub(super) fn episode(bytes: &[u8], base: &Url, which: &Episode) -> Result<Item,
         return Err(if is_feed {
             PodcastError::NoEpisodes { show }
         } else {
-            PodcastError::NoFeed { host }
+            PodcastError::NotAFeed { host }
         });
     }
     // Most feeds begin with the newest; where dates say otherwise, they know better.
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_no_podcast_is_told_apart_from_one_without_sound() {
         let error = find("<svg/>", &Episode::Latest).unwrap_err();
-        assert!(matches!(error, PodcastError::NoFeed { host } if host == "show.example"));
+        assert!(matches!(error, PodcastError::NotAFeed { host } if host == "show.example"));
         let silent = FEED.replace("audio/", "text/");
         assert!(matches!(find(&silent, &Episode::Latest), Err(PodcastError::NoEpisodes { .. })));
         let local =

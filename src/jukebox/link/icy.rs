@@ -54,7 +54,7 @@ impl Icy {
                         return Bytes::new();
                     }
                     if let Some(title) = stream_title(seen) {
-                        told(title);
+                        told(shown(&title));
                     }
                     self.state = State::Sound(self.interval);
                 }
@@ -63,8 +63,8 @@ impl Icy {
     }
 }
 
-/// What a block says is played: `None` if it says nothing of it, and an empty one if nothing is.
-fn stream_title(block: &[u8]) -> Option<Option<Title>> {
+/// What a block says is played, as it stands there; `None` if it says nothing of it.
+fn stream_title(block: &[u8]) -> Option<String> {
     let text = match std::str::from_utf8(block) {
         Ok(text) => text.to_owned(),
         // The older stations' encoding, whose every byte is a character.
@@ -73,10 +73,12 @@ fn stream_title(block: &[u8]) -> Option<Option<Title>> {
     let said = text.split_once("StreamTitle='")?.1;
     // A title may have quotes in it; the last one before the next field ends it.
     let end = said.find("';").or_else(|| said.rfind('\'')).unwrap_or(said.len());
-    let title = said[..end].trim_matches(['\0', ' ']);
-    // Stations put a lone dash for a title between titles.
-    let is_empty = title.trim_matches(['-', ' ']).is_empty();
-    Some((!is_empty).then(|| Title::new(title)))
+    Some(said[..end].trim_matches(['\0', ' ']).to_owned())
+}
+
+/// A title as it is shown. Stations put a lone dash for one between titles.
+fn shown(title: &str) -> Option<Title> {
+    (!title.trim_matches(['-', ' ']).is_empty()).then(|| Title::new(title))
 }
 
 #[cfg(test)]
@@ -111,16 +113,15 @@ mod tests {
 
     #[test]
     fn titles_of_old_stations_are_latin_1() {
-        let title = stream_title(b"StreamTitle='F\xfcr Elise';\0\0").unwrap().unwrap();
-        assert_eq!(title.to_string(), "Für Elise");
+        let title = stream_title(b"StreamTitle='F\xfcr Elise';\0\0").unwrap();
+        assert_eq!(title, "Für Elise");
     }
 
     #[test]
     fn blocks_about_something_else_change_nothing() {
         assert_eq!(stream_title(b"StreamUrl='http://x';"), None);
-        assert_eq!(stream_title(b"StreamTitle='';"), Some(None));
-        let cut = stream_title(b"StreamTitle='half a ti").unwrap().unwrap();
-        assert_eq!(cut.to_string(), "half a ti");
+        assert_eq!(stream_title(b"StreamTitle='';").unwrap(), "");
+        assert_eq!(stream_title(b"StreamTitle='half a ti").unwrap(), "half a ti");
     }
 
     #[test]

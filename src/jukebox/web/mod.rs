@@ -89,33 +89,26 @@ impl Web {
 
     /// Finds an episode of a podcast.
     pub(super) async fn podcast(&self, feed: &Url, which: &Episode) -> Result<Item, PlayError> {
-        let bytes = match self.look_at(feed).await? {
-            Looked::Feed { bytes, .. } => bytes,
+        let bytes = if let Looked::Feed { bytes, .. } = self.look_at(feed).await? {
+            bytes
+        } else {
             // It says itself that it is none.
-            Looked::Media(_) | Looked::List(_) => Vec::new(),
+            Vec::new()
         };
         Ok(podcast::episode(&bytes, feed, which)?)
     }
 
     /// Opens what was found before.
     pub(super) async fn open(&self, url: &Url) -> Result<Source, PlayError> {
-        match self.ask_program(url).await? {
-            Some(entries) => self.open_first(&name(url), entries, [url.clone()].into()).await,
-            None => {
-                let entry = Entry { url: url.clone(), title: None, duration: None };
-                self.open_first(&name(url), vec![entry], BTreeSet::new()).await
-            }
-        }
+        let itself = || vec![Entry { url: url.clone(), title: None, duration: None }];
+        let entries = self.ask_program(url).await?.unwrap_or_else(itself);
+        self.open_first(&name(url), entries).await
     }
 
     /// Opens the first of these that can be, through lists of lists.
-    async fn open_first(
-        &self,
-        title: &Title,
-        entries: Vec<Entry>,
-        mut seen: BTreeSet<Url>,
-    ) -> Result<Source, PlayError> {
+    async fn open_first(&self, title: &Title, entries: Vec<Entry>) -> Result<Source, PlayError> {
         let mut waiting: Vec<_> = entries.into_iter().rev().map(|entry| (entry, 0)).collect();
+        let mut seen = BTreeSet::new();
         let mut trouble = None;
         let mut tries = 0;
         while let Some((entry, depth)) = waiting.pop() {
@@ -204,7 +197,7 @@ impl Web {
             Some(entry) => (entry.title.take(), entry.duration),
             None => (None, None),
         };
-        let mut source = self.open_first(&name(url), entries, BTreeSet::new()).await?;
+        let mut source = self.open_first(&name(url), entries).await?;
         source.title = title.unwrap_or(source.title);
         let item =
             Item { title: source.title.clone(), origin: Origin::Link(url.clone()), duration };

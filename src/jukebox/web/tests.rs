@@ -218,7 +218,7 @@ async fn a_program_finds_what_plays_and_the_link_stays_what_was_asked_for() {
         origin: Origin::Link(page),
         duration: Some(Duration::from_secs(9)),
     };
-    assert_eq!(found.items, [item.clone()]);
+    assert_eq!(found.items[0], item);
     assert_eq!(codec(found.opened.unwrap()).await, "mp3");
     assert_eq!(codec(resolver.open(&item).await.unwrap()).await, "mp3");
 }
@@ -314,7 +314,7 @@ fn say<T>(result: Result<T, PlayError>) -> String {
 async fn codec(source: Source) -> String {
     let open = move || source.open(&playback::Config::default());
     let opened = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
-    opened.player.info().codec.to_string()
+    opened.player.info().codec.clone()
 }
 
 /// How long a source sounds up to its end or its failure.
