@@ -28,7 +28,9 @@ impl Default for Begin {
 /// How a deck follows the one that plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Join {
-    /// At the sample at which the other one ends.
+    /// At the sample at which the other one ends. Packets of Opus behind such a join are encoded anew
+    /// until 20 ms of them are silent, as they do not lie on the grid of frames. A gain that both have
+    /// in common leaves no step in the level.
     Gapless,
     /// Both are heard over that time, at equal power: at most 12 s, and at most half of the
     /// shorter of the two.
@@ -86,8 +88,9 @@ pub enum Pulled {
 pub enum MixerEvent {
     /// This track is what plays now.
     Began(TrackId),
-    /// This track ends within ten seconds and the length of a crossfade, or all of it is read:
-    /// time to prepare what follows. Told once.
+    /// This track ends within ten seconds and the length of its crossfade, the longest one while
+    /// nothing is enqueued; or all of it is read, where it does not say how long it is. Time to prepare
+    /// what follows. Told once.
     NearEnd(TrackId),
     /// This track is heard no longer, whether it came to its end or was sent away.
     Ended {

@@ -21,7 +21,9 @@ pub(crate) struct Bench {
     /// What the far end got; what was muted is silence.
     pub(crate) frames: Vec<Vec<u8>>,
     pub(crate) muted: usize,
+    /// All but those that tell that an end is near.
     pub(crate) events: Vec<String>,
+    pub(crate) near_ends: Vec<u64>,
 }
 
 impl Bench {
@@ -32,6 +34,7 @@ impl Bench {
             frames: Vec::new(),
             muted: 0,
             events: Vec::new(),
+            near_ends: Vec::new(),
         }
     }
 
@@ -84,7 +87,10 @@ impl Bench {
             while let Some(event) = self.mixer.poll_event() {
                 self.events.push(match event {
                     MixerEvent::Began(id) => format!("began {}", id.0),
-                    MixerEvent::NearEnd(id) => format!("near end {}", id.0),
+                    MixerEvent::NearEnd(id) => {
+                        self.near_ends.push(id.0);
+                        continue;
+                    }
                     MixerEvent::Ended { id, finished, .. } => {
                         format!("{} {}", if finished { "finished" } else { "cut" }, id.0)
                     }

@@ -2,12 +2,15 @@
 //! comes out.
 
 mod bench;
+mod commands;
 mod formats;
 mod gapless;
 mod hostile;
 mod listen;
+mod mixing;
 mod ogg;
 mod passing;
 mod seek;
+mod switching;
 mod trouble;
 mod wav;

@@ -24,7 +24,7 @@ fn assert_heard_from(name: &str, bench: &Bench, frame: usize, at: Duration) {
         // The splice is over after 10 ms, and what is heard of it after the latency.
         let from = frame * 960 + LATENCY + 960;
         let (_, phase, rest) = without_tone(&heard[side][from..from + 9_600], hertz);
-        assert!(rest < 0.03, "{name}, {at:?}: {rest} is no tone");
+        assert!(rest < 0.06, "{name}, {at:?}: {rest} is no tone");
         let expected = TAU * hertz * (at.as_secs_f64() + 0.02);
         let off = (phase - expected + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
         // One sample of the higher tone is 0.08 rad.
@@ -33,7 +33,7 @@ fn assert_heard_from(name: &str, bench: &Bench, frame: usize, at: Duration) {
 }
 
 fn assert_seeks(name: &str, bytes: &[u8], whole: u64) {
-    for to in [0.0, 0.015, whole as f64 * 0.71 + 0.000_125, 0.5] {
+    for to in [0.0, 0.015, whole as f64 * 0.61 + 0.000_125, 0.5] {
         let to = Duration::from_secs_f64(to);
         let mut bench = Bench::new(&Config::default());
         bench.play(1, bytes);
@@ -81,7 +81,12 @@ fn a_seek_lands_at_the_sample_in_mp3_without_a_header() {
     bench.seek(1, to);
     let from = bench.run(30);
     // Nothing says that the first 1105 samples are no music.
-    assert_heard_from("MP3", &bench, from, to - Duration::from_secs_f64(1105.0 / 44_100.0));
+    assert_heard_from(
+        "MP3",
+        &bench,
+        from,
+        to.saturating_sub(Duration::from_secs_f64(1105.0 / 44_100.0)),
+    );
 }
 
 #[test]

@@ -198,6 +198,7 @@ impl Deck {
             return;
         }
         let off = self.misalignment();
+        let _ = self.fill(off, true);
         let front = self.pcm.front(off);
         if front.len() == 2 * off && front.iter().all(|sample| sample.abs() < SILENT) {
             self.consume(off);

@@ -101,7 +101,7 @@ impl Deck {
 
     /// After a jump: finds out what of a packet comes before the place that was asked for.
     fn land(&mut self, packet: &Packet, rate_hz: u32) {
-        let Some(landing) = &self.landing else { return };
+        let Some(landing) = &mut self.landing else { return };
         let trimmed = matches!(self.decoder, Decoder::Symphonia(_));
         let early = landing.early(packet, trimmed, rate_hz);
         if early < self.decoded.len() as u64 / 2 {

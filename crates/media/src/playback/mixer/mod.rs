@@ -361,7 +361,7 @@ impl Mixer {
         if self.leaving.len() > LEAVING_MAX
             && let Some(oldest) = self.leaving.pop_front()
         {
-            self.ring.start(oldest.last);
+            self.ring.start(oldest.last, &mut []);
             self.end(oldest, false);
         }
     }

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::super::control::{Join, MixerEvent, Pulled};
 use super::super::deck::{Sent, Supply};
-use super::super::encode::SILENCE;
+use super::super::encode::{FRAME_TIME, SILENCE};
 use super::super::ramp::Ramp;
 use super::{BLOCK, FADE_MAX, Mixer, Next, Output, TAIL_FRAMES, samples};
 
@@ -200,9 +200,10 @@ impl Mixer {
         if is_held {
             return false;
         }
+        self.ring.render(&mut self.block[..]);
         let mut is_heard = self.mix_leaving();
         is_heard |= self.mix_current();
-        is_heard |= self.ring.render(&mut self.block[..]);
+        is_heard |= self.ring.take_heard();
         self.duck_gain.apply(&mut self.block[..]);
         self.pause_gain.apply(&mut self.block[..]);
         is_heard
@@ -215,10 +216,12 @@ impl Mixer {
             let (frames, supply) = voice.render(&mut self.block[..], &mut self.scratch[..], false);
             is_heard |= frames > 0;
             if supply == Supply::Ended {
-                self.ring.start(voice.last);
+                self.ring.start(voice.last, &mut self.block[2 * frames..]);
             }
             if supply != Supply::Ready || voice.fade.is_settled() {
-                self.end(voice, supply == Supply::Ended);
+                // Of what was crossfaded, less than a frame may be left.
+                let is_over = voice.deck.remaining().is_some_and(|left| left < 2 * FRAME_TIME);
+                self.end(voice, is_over);
             } else {
                 self.leaving.push_back(voice);
             }
@@ -239,7 +242,7 @@ impl Mixer {
                 Supply::Ready => {}
                 Supply::Starved => {
                     if !was_starved {
-                        self.ring.start(voice.last);
+                        self.ring.start(voice.last, &mut self.block[at..]);
                     }
                     break;
                 }
@@ -260,9 +263,7 @@ impl Mixer {
         if is_followed && let Some(next) = &mut self.next {
             next.deck.follow(&mut voice.deck);
         } else {
-            // The rest of the block, and what is longer than that.
-            self.ring.start(voice.last);
-            let _ = self.ring.render(&mut self.block[at..]);
+            self.ring.start(voice.last, &mut self.block[at..]);
         }
         self.end(voice, true);
         self.take_next();
@@ -279,7 +280,8 @@ impl Mixer {
 
     /// Whether there were any.
     fn mix_clips(&mut self) -> bool {
-        let mut is_heard = self.clip_ring.render(&mut self.block[..]);
+        self.clip_ring.render(&mut self.block[..]);
+        let mut is_heard = false;
         let mut at = 0;
         while at < self.clips.len() {
             let (frames, supply) =
@@ -290,12 +292,12 @@ impl Mixer {
                 continue;
             }
             let clip = self.clips.remove(at);
-            self.clip_ring.start(clip.last);
-            let _ = self.clip_ring.render(&mut self.block[2 * frames..]);
+            self.clip_ring.start(clip.last, &mut self.block[2 * frames..]);
             self.tell(MixerEvent::ClipEnded(clip.id));
             self.bury(Some(clip.deck));
             self.follow_ducking();
         }
+        is_heard |= self.clip_ring.take_heard();
         is_heard
     }
 
@@ -326,7 +328,9 @@ impl Mixer {
     fn tell_near_end(&mut self) {
         let crossfade = match &self.next {
             Some(Next { join: Join::Crossfade(time), .. }) => (*time).min(FADE_MAX),
-            Some(_) | None => FADE_MAX,
+            Some(Next { join: Join::Gapless, .. }) => Duration::ZERO,
+            // Which one it will be is not known yet.
+            None => FADE_MAX,
         };
         let Some(voice) = &self.current else { return };
         let is_near = voice.deck.remaining().is_some_and(|left| left <= NEAR_END + crossfade);

@@ -7,6 +7,9 @@ use super::super::ramp::Ramp;
 /// Over how many samples an end that is not silent fades: 5 ms is short and does not click.
 const RING_SAMPLES: usize = 240;
 
+/// Below it a sample leaves no click behind: -100 dB.
+const INAUDIBLE: f32 = 1e-5;
+
 /// A deck that is heard, with what acts on it alone.
 pub(super) struct Voice {
     pub(super) id: TrackId,
@@ -93,24 +96,34 @@ impl Voice {
 pub(super) struct Ring {
     from: [f32; 2],
     left: usize,
+    is_heard: bool,
 }
 
 impl Ring {
-    pub(super) fn start(&mut self, last: [f32; 2]) {
+    /// Lets a sample fade over what is left of the block, and longer if need be.
+    pub(super) fn start(&mut self, last: [f32; 2], rest: &mut [f32]) {
+        if last.iter().all(|sample| sample.abs() < INAUDIBLE) {
+            return;
+        }
         let share = self.left as f32 / RING_SAMPLES as f32;
         self.from = [self.from[0] * share + last[0], self.from[1] * share + last[1]];
         self.left = RING_SAMPLES;
+        self.render(rest);
     }
 
-    /// Adds it to the mix, and says whether there was any.
-    pub(super) fn render(&mut self, mix: &mut [f32]) -> bool {
-        let is_heard = self.left > 0;
+    /// Adds what is left from before to the mix.
+    pub(super) fn render(&mut self, mix: &mut [f32]) {
+        self.is_heard |= self.left > 0;
         for frame in mix.chunks_exact_mut(2).take(self.left) {
             self.left -= 1;
             let share = self.left as f32 / RING_SAMPLES as f32;
             frame[0] += self.from[0] * share;
             frame[1] += self.from[1] * share;
         }
-        is_heard
+    }
+
+    /// Whether anything was added since this was asked last.
+    pub(super) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.is_heard)
     }
 }
