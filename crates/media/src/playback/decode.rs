@@ -34,9 +34,6 @@ pub enum DecodeError {
     /// The stream went on with another track (a chained Ogg stream), which cannot be played.
     #[error("the stream changed to something that cannot be played")]
     Track(#[source] OpenError),
-    /// The Opus encoder refused a block of samples.
-    #[error("a block could not be encoded")]
-    Encode(#[source] opus::Error),
 }
 
 /// A packet could not be decoded, the next one may.

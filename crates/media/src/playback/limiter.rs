@@ -9,6 +9,8 @@
 
 use std::collections::VecDeque;
 
+use super::encode::FRAME_SAMPLES;
+
 /// How far it looks ahead, and by how much it delays, in samples.
 pub(crate) const AHEAD: usize = 240;
 /// Half a decibel below full scale: what lies between samples may be higher than they are, and
@@ -21,10 +23,14 @@ const RELEASED: f32 = 0.999;
 /// Less than this is not worth mentioning: 0.1 dB.
 const TRANSPARENT: f64 = 0.99;
 
+/// Frames, and samples of both channels, in a block.
+const FRAMES: usize = FRAME_SAMPLES as usize;
+const BLOCK: usize = 2 * FRAMES;
+
 /// A stereo look-ahead limiter.
 pub(crate) struct Limiter {
     /// The last [`AHEAD`] frames of input.
-    delayed: VecDeque<[f32; 2]>,
+    delayed: [f32; 2 * AHEAD],
     /// Rising gains that inputs need, with the sample at which each came: the least is in front.
     needed: VecDeque<(u64, f32)>,
     /// The last [`AHEAD`] gains after hold and release, and their sum.
@@ -39,7 +45,7 @@ pub(crate) struct Limiter {
 impl Limiter {
     pub(crate) fn new() -> Self {
         Self {
-            delayed: VecDeque::from(vec![[0.0; 2]; AHEAD]),
+            delayed: [0.0; 2 * AHEAD],
             needed: VecDeque::with_capacity(AHEAD + 2),
             gains: VecDeque::from(vec![1.0; AHEAD]),
             sum: AHEAD as f64,
@@ -51,7 +57,7 @@ impl Limiter {
 
     /// As if only silence had been heard.
     pub(crate) fn reset(&mut self) {
-        self.delayed.iter_mut().for_each(|frame| *frame = [0.0; 2]);
+        self.delayed.fill(0.0);
         self.needed.clear();
         self.rest();
         self.samples = 0;
@@ -62,22 +68,31 @@ impl Limiter {
         self.acted_at.is_none() || self.sum >= TRANSPARENT * AHEAD as f64
     }
 
-    /// Limits stereo samples in place, delayed by [`AHEAD`].
-    pub(crate) fn run(&mut self, stereo: &mut [f32]) {
-        let peak = stereo.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    /// Limits a block in place, delayed by [`AHEAD`].
+    pub(crate) fn run(&mut self, block: &mut [f32; BLOCK]) {
+        let peak = block.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
         if self.acted_at.is_none() && peak <= CEILING {
-            self.delay(stereo);
-            return;
+            self.delay(block);
+        } else {
+            let mut gains = [1.0; FRAMES];
+            for (gain, frame) in gains.iter_mut().zip(block.chunks_exact(2)) {
+                *gain = self.next_gain(frame[0].abs().max(frame[1].abs()));
+            }
+            self.delay(block);
+            for (gain, frame) in gains.iter().zip(block.chunks_exact_mut(2)) {
+                frame[0] *= gain;
+                frame[1] *= gain;
+            }
+            self.rest_when_over();
         }
-        for frame in stereo.chunks_exact_mut(2) {
-            let gain = self.next_gain(frame[0].abs().max(frame[1].abs()));
-            self.delayed.push_back([frame[0], frame[1]]);
-            let [left, right] = self.delayed.pop_front().unwrap_or_default();
-            frame[0] = sane(left * gain);
-            frame[1] = sane(right * gain);
+        for sample in block {
+            *sample = sane(*sample);
         }
-        let idle = |at: u64| self.samples - at > 2 * AHEAD as u64 + 1;
-        if self.acted_at.is_some_and(idle) {
+    }
+
+    fn rest_when_over(&mut self) {
+        let is_over = |at: u64| self.samples - at > 2 * AHEAD as u64 + 1;
+        if self.acted_at.is_some_and(is_over) {
             self.needed.clear();
             self.rest();
         }
@@ -90,13 +105,12 @@ impl Limiter {
         self.acted_at = None;
     }
 
-    fn delay(&mut self, stereo: &mut [f32]) {
-        for frame in stereo.chunks_exact_mut(2) {
-            self.delayed.push_back([frame[0], frame[1]]);
-            let [left, right] = self.delayed.pop_front().unwrap_or_default();
-            frame[0] = sane(left);
-            frame[1] = sane(right);
-        }
+    fn delay(&mut self, block: &mut [f32; BLOCK]) {
+        let mut later = [0.0; 2 * AHEAD];
+        later.copy_from_slice(&block[BLOCK - 2 * AHEAD..]);
+        block.copy_within(..BLOCK - 2 * AHEAD, 2 * AHEAD);
+        block[..2 * AHEAD].copy_from_slice(&self.delayed);
+        self.delayed = later;
     }
 
     /// The gain for the sample that leaves while one of this height comes in.
@@ -142,12 +156,11 @@ mod tests {
         let mut limiter = Limiter::new();
         let mut heard = Vec::new();
         for block in 0..samples / 960 {
-            let mut stereo: Vec<f32> = (block * 960..(block + 1) * 960)
-                .flat_map(|n| {
-                    let sample = amplitude(n) * (TAU * 441.0 * n as f32 / 48_000.0).sin();
-                    [sample, -sample]
-                })
-                .collect();
+            let mut stereo = [0.0; BLOCK];
+            for (n, frame) in (block * 960..).zip(stereo.chunks_exact_mut(2)) {
+                let sample = amplitude(n) * (TAU * 441.0 * n as f32 / 48_000.0).sin();
+                frame.copy_from_slice(&[sample, -sample]);
+            }
             limiter.run(&mut stereo);
             heard.extend(stereo.chunks_exact(2).map(|frame| frame[0]));
         }
@@ -183,12 +196,12 @@ mod tests {
     #[test]
     fn after_a_peak_the_sound_is_let_alone_again() {
         let mut limiter = Limiter::new();
-        let mut peak = vec![0.1; 1920];
+        let mut peak = [0.1; BLOCK];
         peak[100] = 3.0;
         limiter.run(&mut peak);
         assert!(!limiter.is_transparent());
         for _ in 0..60 {
-            limiter.run(&mut [0.1; 1920]);
+            limiter.run(&mut [0.1; BLOCK]);
         }
         assert!(limiter.is_transparent() && limiter.acted_at.is_none());
     }
@@ -196,7 +209,7 @@ mod tests {
     #[test]
     fn no_number_is_silence() {
         let mut limiter = Limiter::new();
-        let mut stereo = vec![f32::NAN; 1920];
+        let mut stereo = [f32::NAN; BLOCK];
         stereo[7] = f32::INFINITY;
         for _ in 0..3 {
             limiter.run(&mut stereo);

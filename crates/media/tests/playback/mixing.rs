@@ -298,3 +298,30 @@ fn nothing_to_play_is_nothing_to_send() {
     assert!(frame.is_empty());
     assert_eq!(bench.mixer.position(), None);
 }
+
+#[test]
+fn what_nobody_takes_does_not_pile_up() {
+    let mut bench = Bench::new(&Config::default());
+    let file = tone(LEFT_HZ, 0.5);
+    for id in 0..100 {
+        bench.play(id, file.clone());
+        let mut frame = Vec::new();
+        assert_eq!(bench.mixer.pull(&mut frame), Pulled::Frame);
+    }
+    let held = (0..100).filter(|id| bench.mixer.deck(TrackId(*id)).is_some()).count();
+    assert_eq!(held, 1 + 4, "what plays, and four that fade out");
+    assert_eq!(std::iter::from_fn(|| bench.mixer.poll_event()).count(), 64);
+    assert_eq!(std::iter::from_fn(|| bench.mixer.take_dead()).count(), 16);
+}
+
+#[test]
+fn no_fade_is_longer_than_twelve_seconds() {
+    let mut bench = Bench::new(&Config { complexity: 0, ..Config::default() });
+    bench.play(1, tone(LEFT_HZ, 20.0));
+    bench.run(10);
+    bench.mixer.stop(Duration::from_secs(3600));
+    bench.run(12 * 50 - 1);
+    assert_eq!(bench.events, ["began 1"]);
+    bench.run(1);
+    assert_eq!(bench.events, ["began 1", "cut 1", "drained"]);
+}

@@ -114,6 +114,23 @@ fn a_track_behind_another_format_is_passed_as_soon_as_that_is_over() {
 }
 
 #[test]
+fn one_track_after_the_other_is_passed_from_its_first_packet_on() {
+    let packets = ogg::packets(TONES);
+    let file = ogg::file(&ogg::head(TONES), &packets[..50]);
+    let mut bench = Bench::new(&Config::default());
+    bench.play(1, file.clone());
+    bench.run(52);
+    // Within the silence behind the first one.
+    bench.enqueue(2, file.clone(), Join::Gapless);
+    bench.run(70);
+    assert_eq!(bench.frames[52..102], packets[..50]);
+    // After it.
+    bench.play(3, file);
+    bench.run(70);
+    assert_eq!(bench.frames[122..172], packets[..50]);
+}
+
+#[test]
 fn packets_off_the_grid_wait_for_silence_and_are_passed_then() {
     // A WAV file ends in the middle of a frame, and the Opus file follows without a gap. A second
     // later it is silent for 200 ms.

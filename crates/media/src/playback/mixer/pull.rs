@@ -36,10 +36,11 @@ impl Mixer {
         }
         self.tell_near_end();
         self.cross_over();
+        if self.output == Output::Passing && self.must_mix() {
+            self.stop_passing();
+        }
         if self.output != Output::Passing {
             self.try_to_pass();
-        } else if self.must_mix() {
-            self.stop_passing();
         }
         let passed = if self.output == Output::Passing { self.pass(out) } else { None };
         let pulled = passed.unwrap_or_else(|| self.mix(out));
@@ -72,7 +73,7 @@ impl Mixer {
             // What is missing, where the reader is late, is silence.
             let _ = voice.render(&mut self.block[..], &mut self.scratch[..], false);
             swell.apply(&mut self.block[..]);
-            self.limiter.run(&mut self.block[..]);
+            self.limiter.run(&mut self.block);
             if let Err(error) = self.encoder.encode(&self.block[..]) {
                 warn!(%error, "the encoder could not repeat what was sent");
             }
@@ -179,7 +180,7 @@ impl Mixer {
             self.quiet += 1;
         }
         self.volume_gain.apply(&mut self.block[..]);
-        self.limiter.run(&mut self.block[..]);
+        self.limiter.run(&mut self.block);
         let encoded = match std::mem::replace(&mut self.output, Output::Encoding) {
             Output::Changing => self.encoder.encode_independently(&self.block[..]),
             Output::Encoding | Output::Passing => self.encoder.encode(&self.block[..]),
