@@ -319,7 +319,7 @@ fn no_fade_is_longer_than_twelve_seconds() {
     let mut bench = Bench::new(&Config { complexity: 0, ..Config::default() });
     bench.play(1, tone(LEFT_HZ, 20.0));
     bench.run(10);
-    bench.mixer.stop(Duration::from_secs(3600));
+    bench.mixer.stop(Duration::from_hours(1));
     bench.run(12 * 50 - 1);
     assert_eq!(bench.events, ["began 1"]);
     bench.run(1);
