@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use phonograph_call::{Network, Workers, matrix::Matrix, matrixrtc::RoomId};
-use phonograph_matrix::{Account, Incoming, Invite, Message, StartError};
+use phonograph_matrix::{Account, Incoming, Invite, StartError, Upgraded};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -21,9 +21,10 @@ use tracing::{Instrument, info, warn};
 
 use crate::{
     config::{Config, Credentials},
-    jukebox::Resolver,
-    room::{self, Shared},
+    jukebox::{Library, Resolver},
+    room::{self, Said, Shared},
     store::Store,
+    uploads::Uploads,
 };
 
 /// Rooms that we are active in at once. Beyond it a room's messages are not heard, and the log says
@@ -66,7 +67,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Ok(started) => started,
         Err(failure) => return Ok(failure),
     };
-    let shared = build(config, &account)?;
+    let shared = build(config, &account).await?;
     serve(Arc::new(account), incoming, shared, &mut stop).await
 }
 
@@ -128,9 +129,13 @@ fn settings(config: &Config) -> anyhow::Result<phonograph_matrix::Settings> {
     })
 }
 
-fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
+async fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
     let store = Store::open(&config.store).context("cannot open the store")?;
-    let resolver = Resolver::new(&config).context("cannot set up links")?;
+    let library =
+        Library::start(&config.library, store.files()).context("cannot index the library")?;
+    let uploads = Arc::new(Uploads(account.media()));
+    let resolver = Resolver::new(&config, library, store.clone()).context("cannot set up links")?;
+    let resolver = resolver.with_uploads(uploads);
     let roots = match &config.call.root_certificates {
         Some(path) => read_roots(path)
             .with_context(|| format!("cannot read the certificates in {}", path.display()))?,
@@ -138,12 +143,15 @@ fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
     };
     let network = Network::new(&roots).context("cannot set up the network")?;
     let workers = Workers::per_core().context("cannot start the media workers")?;
-    let matrix: Arc<dyn Matrix> = account.calls();
+    let calls = account.calls();
+    let matrix: Arc<dyn Matrix> = Arc::clone(&calls) as _;
     Ok(Arc::new(Shared {
         me: account.me().user.clone(),
         outbox: account.outbox(),
         config,
         matrix,
+        calls,
+        rooms: account.rooms(),
         network,
         workers,
         resolver,
@@ -167,9 +175,13 @@ async fn serve(
 ) -> anyhow::Result<ExitCode> {
     account.calls().end_stale_memberships().await;
     let mut rooms = Rooms::new(Arc::clone(&shared));
+    rooms.come_back(&account).await;
     let mut invites = Invites::new(Arc::clone(&account), Arc::clone(&shared));
     for invite in account.pending_invites().await {
         invites.answer(invite);
+    }
+    for upgraded in account.rooms().upgraded() {
+        invites.follow(upgraded);
     }
     info!(user = %shared.me, device = %account.me().device, "ready");
     let sync = account.run();
@@ -179,10 +191,19 @@ async fn serve(
             ended = &mut sync => break Err(ended),
             () = stop.asked() => break Ok(()),
             Some(incoming) = incoming.recv() => match incoming {
-                Incoming::Message(message) => rooms.hand_on(message),
+                Incoming::Message(message) => {
+                    let room = message.room.clone();
+                    rooms.hand_on(&room, Said::Message(Box::new(message)));
+                }
+                Incoming::Reaction(reaction) => {
+                    let room = reaction.room.clone();
+                    rooms.hand_on(&room, Said::Reaction(reaction));
+                }
                 Incoming::Invite(invite) => invites.answer(invite),
                 Incoming::Gone(room) => rooms.close(&room),
-                Incoming::Reaction(_) | Incoming::Redacted(_) | Incoming::Upgraded(_) => {}
+                Incoming::Upgraded(upgraded) => invites.follow(upgraded),
+                // A reaction that is taken back is no second press of the button.
+                Incoming::Redacted(_) => {}
             },
             Some(ended) = rooms.tasks.join_next_with_id() => rooms.ended(ended),
             Some(_answered) = invites.tasks.join_next() => {}
@@ -236,6 +257,22 @@ impl Invites {
         Self { account, shared, tasks: JoinSet::new() }
     }
 
+    /// Goes along into an upgraded room.
+    fn follow(&mut self, upgraded: Upgraded) {
+        if self.tasks.len() == INVITES_MAX {
+            return warn!(room = %upgraded.old, "too many invites: an upgrade is not followed");
+        }
+        let (account, shared) = (Arc::clone(&self.account), Arc::clone(&self.shared));
+        self.tasks.spawn(async move {
+            if tokio::time::timeout(INVITE_WITHIN, follow(&account, &shared, &upgraded))
+                .await
+                .is_err()
+            {
+                warn!(room = %upgraded.old, "following an upgrade took too long");
+            }
+        });
+    }
+
     fn answer(&mut self, invite: Invite) {
         if self.tasks.len() == INVITES_MAX {
             return warn!(room = %invite.room, "too many invites: one stays unanswered");
@@ -247,6 +284,23 @@ impl Invites {
                 warn!(room = %invite.room, "answering an invite took too long");
             }
         });
+    }
+}
+
+/// Goes along into the room that takes another's place, with what was set and queued there.
+async fn follow(account: &Account, shared: &Shared, upgraded: &Upgraded) {
+    match account.rooms().follow(upgraded).await {
+        Ok(()) => {
+            info!(old = %upgraded.old, new = %upgraded.new, "followed into the upgraded room");
+            if let Err(error) = shared.store.move_room(&upgraded.old, &upgraded.new).await {
+                let error = phonograph_call::chain(&error);
+                warn!(old = %upgraded.old, error, "the room's settings were not taken along");
+            }
+        }
+        Err(error) => {
+            let error = phonograph_call::chain(&error);
+            warn!(old = %upgraded.old, new = %upgraded.new, error, "could not follow");
+        }
     }
 }
 
@@ -273,7 +327,7 @@ async fn answer(account: &Account, shared: &Shared, invite: &Invite) {
 /// The actors of the rooms in which somebody has spoken to us.
 struct Rooms {
     shared: Arc<Shared>,
-    inboxes: BTreeMap<RoomId, mpsc::Sender<Message>>,
+    inboxes: BTreeMap<RoomId, mpsc::Sender<Said>>,
     names: BTreeMap<Id, RoomId>,
     tasks: JoinSet<()>,
 }
@@ -283,15 +337,29 @@ impl Rooms {
         Self { shared, inboxes: BTreeMap::new(), names: BTreeMap::new(), tasks: JoinSet::new() }
     }
 
-    fn hand_on(&mut self, message: Message) {
-        let room = message.room.clone();
-        if !self.inboxes.contains_key(&room) {
+    /// Wakes the rooms of which something is stored: what played there may go on.
+    async fn come_back(&mut self, account: &Account) {
+        let stored = self.shared.store.rooms_with_state().await.unwrap_or_else(|error| {
+            warn!(
+                error = phonograph_call::chain(&error),
+                "the rooms of the last run are not known"
+            );
+            Vec::new()
+        });
+        let joined = account.joined_rooms();
+        for room in stored.iter().filter(|room| joined.contains(room)).take(ROOMS_MAX) {
+            self.open(room);
+        }
+    }
+
+    fn hand_on(&mut self, room: &RoomId, said: Said) {
+        if !self.inboxes.contains_key(room) {
             if self.inboxes.len() == ROOMS_MAX {
                 return warn!(%room, "too many rooms: a message was not heard");
             }
-            self.open(&room);
+            self.open(room);
         }
-        if self.inboxes.get(&room).is_some_and(|inbox| inbox.try_send(message).is_err()) {
+        if self.inboxes.get(room).is_some_and(|inbox| inbox.try_send(said).is_err()) {
             warn!(%room, "a message was dropped: the room does not keep up");
         }
     }

@@ -1,13 +1,13 @@
 //! The bot: arguments, settings, log, then [`app`]; and the exit code.
 
 mod app;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "wired in by the room"))]
 mod command;
 mod config;
 mod jukebox;
 mod logging;
 mod room;
 mod store;
+mod uploads;
 
 use std::{
     env,

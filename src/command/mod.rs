@@ -20,7 +20,7 @@ mod title;
 mod words;
 
 pub(crate) use access::{Allow, Block};
-pub(crate) use buttons::{BUTTONS, answer, button, digit, keycap};
+pub(crate) use buttons::{BUTTONS, button, digit};
 pub(crate) use order::{
     Autoplay, Blocked, Change, Command, DjCommand, Episode, Host, ListCommand, LoopMode, Seek,
     SetCommand, Wanted, Which,
@@ -32,8 +32,8 @@ pub(crate) use reply::{
     CHOICES_MAX, Edit, Help, HistoryPage, Limit, Line, ListOutcome, Now, PAGE_LEN, PICKS_MAX,
     Panel, Picks, QueuePage, Reference, Reply, State, Trouble,
 };
-pub(crate) use rights::{Decision, Group, Levels, Person, Refusal, RoomRules, decide, may};
-pub(crate) use settings::{Defaults, ListFull, RoomSettings, Setting, SettingError};
+pub(crate) use rights::{Decision, Group, Levels, Person, Refusal, RoomRules, decide};
+pub(crate) use settings::{Defaults, ListFull, RoomSettings, Setting, SettingError, VOLUME_MAX};
 pub(crate) use structured::{DESCRIPTION_TYPE, Description, descriptions, structured};
 pub(crate) use title::Title;
 pub(crate) use words::Word;

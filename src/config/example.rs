@@ -72,6 +72,9 @@ fn filled_in() -> Config {
         command: vec!["/usr/local/bin/find-music".to_owned(), "--audio".to_owned()],
         timeout: default_program_timeout(),
     }];
+    config.sounds.clips = Some(PathBuf::from("/srv/clips"));
+    config.sounds.speech =
+        ["piper", "--model", "voice.onnx", "--output_file", "-"].map(str::to_owned).into();
     config.call.transport = Some(ServiceUrl::from("https://livekit.example.org"));
     config.call.root_certificates = Some(PathBuf::from("/etc/phonograph/ca.pem"));
     config

@@ -63,6 +63,9 @@ pub(crate) struct Config {
     /// How music is encoded.
     #[serde(default)]
     pub(crate) audio: Audio,
+    /// What is heard over the music.
+    #[serde(default)]
+    pub(crate) sounds: Sounds,
     /// What the bot writes to standard error.
     #[serde(default)]
     pub(crate) logging: Logging,
@@ -209,6 +212,24 @@ pub(crate) struct Audio {
     /// How much work the encoder puts into the sound, from 0 to 10. Less costs less CPU.
     #[serde(deserialize_with = "value::within::<_, 0, 10>")]
     pub(crate) complexity: u32,
+    /// Whether pieces are made equally loud, -18 LUFS, where a room does not want it otherwise. How
+    /// loud a file is stands in its tags, or is measured before its turn comes.
+    pub(crate) even_loudness: bool,
+    /// Whether the stream carries a copy of each frame for receivers that lose packets. Below about
+    /// 40 kbit/s only; above that it has no effect.
+    pub(crate) fec: bool,
+}
+
+/// Sounds over the music, which is quieter meanwhile.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sounds {
+    /// A folder with short sound files, which `!clip NAME` plays.
+    pub(crate) clips: Option<PathBuf>,
+    /// A program that speaks for `!say TEXT`, with its arguments: it reads the text from its standard
+    /// input and writes sound to its standard output, within 20 s. Not set, nothing is spoken.
+    #[serde(deserialize_with = "value::list")]
+    pub(crate) speech: Vec<String>,
 }
 
 /// The log.
@@ -253,6 +274,7 @@ const SECTIONS: &[(&str, Keys)] = &[
     ("links", Keys::of::<Links>()),
     ("call", Keys::of::<Call>()),
     ("audio", Keys::of::<Audio>()),
+    ("sounds", Keys::of::<Sounds>()),
     ("logging", Keys::of::<Logging>()),
 ];
 
@@ -326,7 +348,7 @@ impl Default for Call {
 
 impl Default for Audio {
     fn default() -> Self {
-        Self { bitrate_bps: 128_000, complexity: 10 }
+        Self { bitrate_bps: 128_000, complexity: 10, even_loudness: true, fec: false }
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::{io, sync::Arc};
 
-use phonograph_media::playback::{EncodingError, OpenError, ReadError};
+use phonograph_media::playback::{OpenError, ReadError};
 
 use super::{
+    clips::ClipError,
     hls::HlsError,
     library::LibraryError,
     link::{LinkError, Refusal},
     podcast::PodcastError,
     program::ProgramError,
+    speech::SpeechError,
     upload::UploadError,
     web::PlaylistError,
 };
@@ -67,9 +69,12 @@ pub(crate) enum PlayError {
         /// Why.
         source: ReadError,
     },
-    /// The settings ask for what the encoder cannot do; the operator may change them.
-    #[error("the sound cannot be encoded as the settings ask for")]
-    Encoding(#[from] EncodingError),
+    /// The clip is not there, or cannot be read.
+    #[error("the clip cannot be played")]
+    Clip(#[from] ClipError),
+    /// Nothing is spoken.
+    #[error("the text is not spoken")]
+    Speech(#[from] SpeechError),
     /// The work was given up because the bot ends, or it failed in itself.
     #[error("the work was not finished")]
     Unfinished(#[source] tokio::task::JoinError),
@@ -110,7 +115,10 @@ impl PlayError {
             Self::Upload { title, source } => of_upload(source, title),
             Self::Media { title, is_endless, source } => of_media(source, title, *is_endless),
             Self::BrokeOff { title, .. } => Trouble::BrokeOff(title.clone()),
-            Self::Encoding(_) | Self::Unfinished(_) => Trouble::Internal,
+            Self::Clip(ClipError::Unknown(name)) => return Reply::NoClip(Title::new(name)),
+            Self::Clip(ClipError::Unreadable { .. }) => Trouble::ClipsUnreadable,
+            Self::Speech(_) => Trouble::SpeechFailed,
+            Self::Unfinished(_) => Trouble::Internal,
         };
         Reply::Failed(trouble, reference)
     }

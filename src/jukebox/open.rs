@@ -1,9 +1,23 @@
 //! From a source to the two halves that play it.
 
-use phonograph_media::playback::{self, Deck, Mixer, ReadError, Reader};
+use std::time::Duration;
+
+use phonograph_media::{
+    loudness::Lufs,
+    playback::{self, Cover, Deck, ReadError, Reader, SeekError},
+};
+use tokio::sync::watch;
+use tracing::debug;
 
 use super::{error::PlayError, link::Watch, resolve::Source};
 use crate::command::Title;
+
+/// How something is to sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sound {
+    /// Whether it is made as loud as everything else, as far as its loudness is known.
+    pub(crate) even_loudness: bool,
+}
 
 /// Something that plays when its two halves are driven.
 #[derive(Debug)]
@@ -14,10 +28,12 @@ pub(crate) struct Opened {
     pub(crate) reader: Reader,
     /// The half that decodes.
     pub(crate) deck: Deck,
-    /// What makes frames of it.
-    pub(crate) mixer: Mixer,
     /// Tells why the reader fails.
     pub(crate) follow: Follow,
+    /// What a station says it plays.
+    pub(crate) titles: Option<watch::Receiver<Option<Title>>>,
+    /// The picture in it.
+    pub(crate) cover: Option<Cover>,
 }
 
 /// What remains to know a source by while it plays.
@@ -27,33 +43,52 @@ pub(crate) struct Follow {
     watch: Watch,
 }
 
+impl Opened {
+    /// How long it plays; none for stations.
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        self.deck.info().duration
+    }
+}
+
 impl Source {
-    /// Looks at what the source holds and prepares to play it.
+    /// Looks at what the source holds and prepares to play it from a place on. A source that cannot go
+    /// there is played from its beginning.
     ///
     /// Blocking, and to be called within a runtime, so by `spawn_blocking`: it reads, and a link waits
     /// for its server, twice `links.patience` at most.
     ///
     /// # Errors
     /// [`PlayError`] knows what to tell the person who asked.
-    pub(crate) fn open(self, config: &playback::Config) -> Result<Opened, PlayError> {
-        let Self { title, media, watch, is_endless } = self;
-        let mixer = Mixer::new(config)?;
-        match playback::open(media) {
-            Ok((reader, deck)) => {
-                watch.is_music();
-                let info = deck.info();
-                let shown = named(&title, info.artist.as_deref(), info.title.as_deref());
-                let follow = Follow { title: shown.clone(), watch };
-                Ok(Opened { title: shown, reader, deck, mixer, follow })
-            }
+    pub(crate) fn open_at(self, sound: Sound, from: Duration) -> Result<Opened, PlayError> {
+        let Self { title, media, watch, is_endless, titles, loudness } = self;
+        let (mut reader, mut deck) = match playback::open(media) {
+            Ok(halves) => halves,
             Err(source) => {
                 if let Some(source) = watch.failure() {
                     return Err(PlayError::LinkBroke { title, source });
                 }
                 let is_endless = is_endless && !watch.has_ended();
-                Err(PlayError::Media { title, is_endless, source })
+                return Err(PlayError::Media { title, is_endless, source });
+            }
+        };
+        watch.is_music();
+        let info = deck.info();
+        let shown = named(&title, info.artist.as_deref(), info.title.as_deref());
+        let cover = info.take_cover();
+        let known = info.loudness.or(loudness).filter(|_| sound.even_loudness);
+        if let Some(loudness) = known {
+            deck.set_gain(loudness.gain(Lufs::AIM).linear());
+        }
+        let follow = Follow { title: shown.clone(), watch };
+        if !from.is_zero() {
+            match reader.seek(from) {
+                Ok(batch) => deck.feed(batch),
+                Err(SeekError::Read(error)) => return Err(follow.explain(error)),
+                // It begins at its beginning. The enum is the library's and open.
+                Err(error) => debug!(%error, "a source cannot go to its place"),
             }
         }
+        Ok(Opened { title: shown, reader, deck, follow, titles: Some(titles), cover })
     }
 }
 
@@ -185,7 +220,7 @@ mod tests {
         config.links.allow_hosts = vec!["127.0.0.1".to_owned()];
         config.links.patience = Duration::from_millis(300);
         let source = resolver(&config).resolve(&wanted).await?;
-        blocking(move || source.open(&playback::Config::default())).await
+        blocking(move || source.open_at(Sound { even_loudness: false }, Duration::ZERO)).await
     }
 
     fn resolver(config: &Config) -> Resolver {

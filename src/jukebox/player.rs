@@ -1,169 +1,230 @@
-//! Plays one opened source into a call: reads ahead on blocking threads, decodes at the tick.
+//! A room's player: the half that the room holds, and the desk that runs on a media worker.
+//!
+//! ```text
+//!   room (control plane)                     media worker
+//!   Player --orders, at most 64-->  Desk { Mixer, readers }  --frames--> call
+//!          <--news, at most 256---
+//! ```
+//!
+//! The desk works as the call's source for as long as there is something to be heard. Then it comes
+//! home to the room, with whatever is paused still on it, and is published again when there is.
 
-use phonograph_call::{AudioSource, Pulled, livekit::Level};
-use phonograph_media::playback::{
-    self, Batch, Begin, Deck, Mixer, MixerEvent, ReadError, Reader, TrackId,
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
-use tokio::{runtime::Handle, sync::oneshot};
-use tracing::{debug, warn};
+
+use phonograph_call::AudioSource;
+use phonograph_media::playback::{Begin, Config, EncodingError, Join, TrackId, Volume};
+use tokio::{runtime::Handle, sync::mpsc};
+use tracing::warn;
 
 use super::{
+    desk::{Desk, OnCall},
     error::PlayError,
-    open::{Follow, Opened},
+    open::Opened,
 };
 
-/// What others are shown as our loudness while music plays. It is not measured: it only lights up the
-/// tile, and music that passes through is never decoded.
-const LEVEL: Level = Level::Below(20);
+/// Orders that wait for the next tick. A person gives a few a second, and the desk takes all of them
+/// every 20 ms; a further one is dropped with a warning.
+const ORDERS_MAX: usize = 64;
+/// News that wait for the room. Positions are left out when it falls behind, so that the rest, of
+/// which there are a few per track, always fits.
+const NEWS_MAX: usize = 256;
 
-/// The only deck there is.
-const DECK: TrackId = TrackId(0);
+/// Silence, to an ear (what a mixer takes at most).
+const DUCK_DB_MAX: f32 = 60.0;
 
-/// How a source ended; told once.
-pub(crate) type Ended = oneshot::Receiver<Result<(), PlayError>>;
-
-/// A source that plays.
-pub(crate) struct Playback {
-    mixer: Mixer,
-    /// Whether the deck has come to its end.
-    is_over: bool,
-    reading: Reading,
-    follow: Follow,
-    /// Why the reader failed, to be told when all that was read has been played.
-    failure: Option<PlayError>,
-    ended: Option<oneshot::Sender<Result<(), PlayError>>>,
-    /// Whether a frame has been played: a pause before that is only a late beginning.
-    begun: bool,
-    blocking: Handle,
+/// What the desk is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    Begin(TrackId, Box<Opened>, Begin),
+    Follow(TrackId, Box<Opened>, Join),
+    Unfollow,
+    Clip(TrackId, Box<Opened>),
+    Skip,
+    Pause,
+    Resume,
+    Stop,
+    Seek(Duration),
+    Volume(Volume),
+    Duck(bool),
+    DuckBy(f32),
+    Fade(Duration),
+    Encoding(Config),
 }
 
-/// The reader, at rest or at work.
-enum Reading {
-    Resting(Box<Reader>),
-    Working(oneshot::Receiver<(Box<Reader>, Result<Batch, ReadError>)>),
-    Over,
+/// What a player tells its room.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// This is what is heard now.
+    Began(TrackId),
+    /// This one ends soon: time to prepare what follows.
+    NearEnd(TrackId),
+    /// This one is heard no longer.
+    Ended {
+        /// Which.
+        id: TrackId,
+        /// Whether it came to its end, and was not sent away.
+        finished: bool,
+        /// Why it broke off, if it did.
+        error: Option<PlayError>,
+    },
+    /// This clip is heard no longer.
+    ClipEnded(TrackId),
+    /// How far this one has played; about once a second.
+    Position {
+        /// Which.
+        id: TrackId,
+        /// How far.
+        at: Duration,
+    },
+    /// A jump came to this.
+    Sought {
+        /// Which.
+        id: TrackId,
+        /// Whether it plays from there now; otherwise it goes on as before.
+        done: bool,
+    },
+    /// There is nothing to be heard: the call's source has ended.
+    Silent,
 }
 
-impl Playback {
-    /// Prepares to play; the reader works on the blocking threads of that runtime.
+/// The room's half. Dropping it ends what plays.
+pub(crate) struct Player {
+    /// The desk, while nothing is to be heard. Never locked: codecs can be sent to another thread but
+    /// not shared with one, and the room's task is shared in name only.
+    home: Mutex<Option<Box<Desk>>>,
+    orders: mpsc::Sender<Order>,
+    news: mpsc::Receiver<News>,
+    returns: mpsc::Receiver<Box<Desk>>,
+    back: mpsc::Sender<Box<Desk>>,
+}
+
+impl std::fmt::Debug for Player {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Player").finish_non_exhaustive()
+    }
+}
+
+impl Player {
+    /// A player without anything to play. Readers work on the blocking threads of that runtime.
     ///
-    /// What was read when the source was opened is not played yet, so the first frames come as soon
-    /// as the reader has been called.
-    pub(crate) fn new(opened: Opened, blocking: Handle) -> (Self, Ended) {
-        let Opened { reader, deck, mut mixer, follow, .. } = opened;
-        mixer.play(DECK, deck, Begin::default());
-        let (sender, ended) = oneshot::channel();
-        let reading = Reading::Resting(Box::new(reader));
-        let mut this = Self {
-            mixer,
-            is_over: false,
-            reading,
-            follow,
-            failure: None,
-            ended: Some(sender),
-            begun: false,
-            blocking,
-        };
-        this.read_ahead();
-        (this, ended)
+    /// # Errors
+    /// If the Opus encoder refuses the settings.
+    pub(crate) fn new(config: &Config, blocking: Handle) -> Result<Self, EncodingError> {
+        let (orders, order_receiver) = mpsc::channel(ORDERS_MAX);
+        let (news_sender, news) = mpsc::channel(NEWS_MAX);
+        let (back, returns) = mpsc::channel(1);
+        let desk = Desk::new(config, order_receiver, news_sender, blocking)?;
+        let home = Mutex::new(Some(Box::new(desk)));
+        Ok(Self { home, orders, news, returns, back })
     }
 
-    /// Takes what was read, and has more read when little is left.
-    fn read_ahead(&mut self) {
-        if let Reading::Working(receiver) = &mut self.reading {
-            match receiver.try_recv() {
-                Ok((reader, Ok(batch))) => {
-                    if let Some(deck) = self.mixer.deck_mut(DECK) {
-                        deck.feed(batch);
-                    }
-                    self.reading = Reading::Resting(reader);
+    /// Plays this in the place of what plays.
+    pub(crate) fn begin(&mut self, id: TrackId, opened: Opened, begin: Begin) {
+        self.order(Order::Begin(id, Box::new(opened), begin));
+    }
+
+    /// Plays this after what plays, in the place of what was to follow.
+    pub(crate) fn follow(&mut self, id: TrackId, opened: Opened, join: Join) {
+        self.order(Order::Follow(id, Box::new(opened), join));
+    }
+
+    /// Nothing follows any more.
+    pub(crate) fn unfollow(&mut self) {
+        self.order(Order::Unfollow);
+    }
+
+    /// Plays this over the music.
+    pub(crate) fn clip(&mut self, id: TrackId, opened: Opened) {
+        self.order(Order::Clip(id, Box::new(opened)));
+    }
+
+    /// Goes on to what follows, or to silence.
+    pub(crate) fn skip(&mut self) {
+        self.order(Order::Skip);
+    }
+
+    /// Is silent, and keeps the place.
+    pub(crate) fn pause(&mut self) {
+        self.order(Order::Pause);
+    }
+
+    /// Goes on from there.
+    pub(crate) fn resume(&mut self) {
+        self.order(Order::Resume);
+    }
+
+    /// Is silent, and lets go of what plays and of what follows.
+    pub(crate) fn stop(&mut self) {
+        self.order(Order::Stop);
+    }
+
+    /// Goes to another place in what plays. [`News::Sought`] tells what came of it.
+    pub(crate) fn seek(&mut self, to: Duration) {
+        self.order(Order::Seek(to));
+    }
+
+    /// Is this loud.
+    pub(crate) fn set_volume(&mut self, volume: Volume) {
+        self.order(Order::Volume(volume));
+    }
+
+    /// Is quieter while somebody speaks.
+    pub(crate) fn duck(&mut self, on: bool) {
+        self.order(Order::Duck(on));
+    }
+
+    /// By how many percent it is quieter then: 50 is half of the amplitude, 100 silence.
+    pub(crate) fn set_duck(&mut self, percent: u8) {
+        let left = 1.0 - f32::from(percent.min(100)) / 100.0;
+        self.order(Order::DuckBy((-20.0 * left.log10()).min(DUCK_DB_MAX)));
+    }
+
+    /// How long the sound fades on pause, skip and stop.
+    pub(crate) fn set_fade(&mut self, fade: Duration) {
+        self.order(Order::Fade(fade));
+    }
+
+    /// Encodes with these settings from the next frame on.
+    pub(crate) fn set_encoding(&mut self, config: Config) {
+        self.order(Order::Encoding(config));
+    }
+
+    /// The desk as a call's source, if something is to be heard and none is out yet.
+    pub(crate) fn source(&mut self) -> Option<Box<dyn AudioSource>> {
+        let desk = self.home().take_if(|desk| desk.is_wanted())?;
+        Some(Box::new(OnCall::new(desk, self.back.clone())))
+    }
+
+    /// What happens next. Cancel-safe.
+    pub(crate) async fn news(&mut self) -> News {
+        tokio::select! {
+            biased;
+            Some(news) = self.news.recv() => news,
+            Some(desk) = self.returns.recv() => {
+                let desk = self.home().insert(desk);
+                // Orders that came after its last tick.
+                desk.take_orders();
+                News::Silent
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    fn home(&mut self) -> &mut Option<Box<Desk>> {
+        self.home.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn order(&mut self, order: Order) {
+        match self.home() {
+            Some(desk) => desk.obey(order),
+            None => {
+                if let Err(error) = self.orders.try_send(order) {
+                    warn!(%error, "an order was dropped: the media worker does not keep up");
                 }
-                Ok((_, Err(error))) => self.fail(error),
-                Err(oneshot::error::TryRecvError::Empty) => {}
-                // The runtime ends.
-                Err(oneshot::error::TryRecvError::Closed) => {
-                    self.end_deck();
-                    self.reading = Reading::Over;
-                }
             }
-        }
-        if !self.mixer.deck(DECK).is_some_and(Deck::wants_packets) {
-            return;
-        }
-        match std::mem::replace(&mut self.reading, Reading::Over) {
-            Reading::Resting(mut reader) => {
-                let (sender, receiver) = oneshot::channel();
-                self.blocking.spawn_blocking(move || {
-                    let batch = reader.read_ahead();
-                    // Nobody waits any more when something else plays.
-                    drop(sender.send((reader, batch)));
-                });
-                self.reading = Reading::Working(receiver);
-            }
-            other => self.reading = other,
-        }
-    }
-
-    fn fail(&mut self, error: ReadError) {
-        self.failure = Some(self.follow.explain(error));
-        self.end_deck();
-        self.reading = Reading::Over;
-    }
-
-    fn end_deck(&mut self) {
-        if let Some(deck) = self.mixer.deck_mut(DECK) {
-            deck.end();
-        }
-    }
-
-    fn follow_events(&mut self) {
-        while let Some(event) = self.mixer.poll_event() {
-            let MixerEvent::Ended { faults, .. } = event else { continue };
-            self.is_over = true;
-            if faults.packets_skipped > 0 || faults.gave_up.is_some() {
-                warn!(skipped = faults.packets_skipped, gave_up = ?faults.gave_up, "parts were left out");
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        let result = self.failure.take().map_or(Ok(()), Err);
-        if let Some(ended) = self.ended.take() {
-            drop(ended.send(result));
-        }
-    }
-}
-
-impl AudioSource for Playback {
-    fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
-        self.read_ahead();
-        let pulled = self.mixer.pull(out);
-        self.follow_events();
-        match pulled {
-            playback::Pulled::Frame => {
-                self.begun = true;
-                Pulled::Frame(LEVEL)
-            }
-            playback::Pulled::Silent if self.is_over => {
-                self.end();
-                Pulled::Ended
-            }
-            // Receivers would make something up for what does not come.
-            playback::Pulled::Silent if self.begun => {
-                out.extend_from_slice(&playback::SILENCE);
-                Pulled::Frame(Level::Silent)
-            }
-            playback::Pulled::Silent => Pulled::Starved,
-        }
-    }
-}
-
-impl Drop for Playback {
-    fn drop(&mut self) {
-        debug!(position = ?self.mixer.position(), "a source is dropped");
-        // Closing a file or a connection may take a while, and we are on a media worker.
-        if let Reading::Resting(reader) = std::mem::replace(&mut self.reading, Reading::Over) {
-            self.blocking.spawn_blocking(move || drop(reader));
         }
     }
 }

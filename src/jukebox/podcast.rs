@@ -12,23 +12,12 @@ use super::{
     Item, Origin,
     xml::{self, Element, Step, attribute, walk},
 };
-use crate::command::Title;
+use crate::command::{Episode, Title};
 
 /// How much of a feed is read, in bytes; daily shows of many years have a few MiB.
 pub(super) const BYTES_MAX: usize = 8 << 20;
 /// The longest text of one element that is kept, in bytes; titles are cut shorter than that.
 const TEXT_MAX: usize = 4096;
-
-/// An episode of a podcast.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Episode {
-    /// The last one published.
-    Latest,
-    /// By its number: that of the feed, else counted from the newest, which is 1.
-    Number(usize),
-    /// By words of its title.
-    Title(String),
-}
 
 /// Why a feed does not give the episode.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! From what somebody wants to hear to where it is, and from there to its bytes.
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::{fs::File, sync::Arc};
 
-use phonograph_media::playback::MediaSource;
+use phonograph_media::{loudness::Loudness, playback::MediaSource};
 use tokio::sync::watch;
 use url::Url;
 
@@ -10,22 +10,24 @@ use super::{
     Item, Origin,
     error::PlayError,
     hls::Hls,
-    library::{self, LibraryError},
+    library::{self, Library},
     link::{Link, Links, Watch},
-    podcast::Episode,
+    loudness::Meter,
     program::Programs,
     upload::{UploadError, Uploads},
     web::Web,
 };
 use crate::{
-    command::{Title, Wanted},
+    command::{Episode, Title},
     config::Config,
+    store::Store,
 };
 
 /// Finds what can be played. Clones share their connections.
 #[derive(Clone)]
 pub(crate) struct Resolver {
-    folders: Arc<[PathBuf]>,
+    pub(super) library: Library,
+    meter: Meter,
     web: Web,
     uploads: Option<Arc<dyn Uploads>>,
     size_max: bytesize::ByteSize,
@@ -53,6 +55,8 @@ pub(crate) struct Source {
     /// What a station says it plays, as it is read: up to five seconds before it is heard. Nothing
     /// comes from other sources.
     pub(crate) titles: watch::Receiver<Option<Title>>,
+    /// How loud it was measured to be.
+    pub(super) loudness: Option<Loudness>,
 }
 
 impl Resolver {
@@ -60,9 +64,14 @@ impl Resolver {
     ///
     /// # Errors
     /// If the system's certificates cannot be used.
-    pub(crate) fn new(config: &Config) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(
+        config: &Config,
+        library: Library,
+        store: Store,
+    ) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            folders: config.library.folders.clone().into(),
+            meter: Meter::start(library.clone(), store),
+            library,
             web: Web::new(Links::new(&config.links)?, Programs::new(&config.programs)),
             uploads: None,
             size_max: config.links.size_max,
@@ -70,38 +79,39 @@ impl Resolver {
     }
 
     /// The same, that also gets what people send into rooms.
-    #[expect(dead_code, reason = "wired in with the media repository")]
     pub(crate) fn with_uploads(self, uploads: Arc<dyn Uploads>) -> Self {
         Self { uploads: Some(uploads), ..self }
     }
 
-    /// Finds a file of the library, or asks for a link and looks at what is behind it: music, a
-    /// playlist, or a podcast, of which it is the latest episode.
-    ///
-    /// Takes up to a few seconds, longer for playlists of playlists. Cancel-safe; a search that has
-    /// begun ends by itself.
+    /// Finds the file of the library that fits a name best, and opens it.
     ///
     /// # Errors
     /// [`PlayError`] knows what to tell the person who asked.
-    pub(crate) async fn look(&self, wanted: &Wanted) -> Result<Found, PlayError> {
-        match wanted {
-            Wanted::Link(url) => self.web.look(url).await,
-            Wanted::Name(name) => {
-                let (folders, name) = (Arc::clone(&self.folders), name.clone());
-                let search = move || library::find(&folders, &name);
-                let found = tokio::task::spawn_blocking(search).await;
-                let found = found.map_err(PlayError::Unfinished)??;
-                let origin = Origin::File(found.path);
-                Ok(Found::opened(origin, Source::of_file(found.title, found.file)))
-            }
-        }
+    pub(crate) async fn named(&self, name: &str) -> Result<Found, PlayError> {
+        let library::Found { item, file } = self.library.find(name).await?;
+        let loudness = match &item.origin {
+            Origin::File(path) => self.meter.of_file(path).await,
+            Origin::Link(_) | Origin::Upload(_) => None,
+        };
+        let source = Source { loudness, ..Source::of_file(item.title.clone(), file) };
+        Ok(Found { items: vec![item], opened: Some(source), is_cut: false })
+    }
+
+    /// Asks for a link and looks at what is behind it: music, a playlist, or a podcast, of which it
+    /// is the latest episode.
+    ///
+    /// Takes up to a few seconds, longer for playlists of playlists. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`PlayError`] knows what to tell the person who asked.
+    pub(crate) async fn linked(&self, url: &Url) -> Result<Found, PlayError> {
+        self.web.look(url).await
     }
 
     /// Finds an episode of a podcast.
     ///
     /// # Errors
     /// [`PlayError`] knows what to tell the person who asked.
-    #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the room"))]
     pub(crate) async fn podcast(&self, feed: &Url, which: &Episode) -> Result<Item, PlayError> {
         self.web.podcast(feed, which).await
     }
@@ -115,13 +125,9 @@ impl Resolver {
     pub(crate) async fn open(&self, item: &Item) -> Result<Source, PlayError> {
         match &item.origin {
             Origin::File(path) => {
-                let (path, title) = (path.clone(), item.title.clone());
-                let open = move || match File::open(&path) {
-                    Ok(file) => Ok(Source::of_file(title, file)),
-                    Err(source) => Err(LibraryError::Unopenable { title, path, source }),
-                };
-                let opened = tokio::task::spawn_blocking(open).await;
-                Ok(opened.map_err(PlayError::Unfinished)??)
+                let file = self.library.open_file(path).await?;
+                let loudness = self.meter.of_file(path).await;
+                Ok(Source { loudness, ..Source::of_file(item.title.clone(), file) })
             }
             Origin::Link(url) => {
                 let source = self.web.open(url).await?;
@@ -136,18 +142,6 @@ impl Resolver {
             }
         }
     }
-
-    /// Finds something and opens it.
-    ///
-    /// # Errors
-    /// As those of [`Resolver::look`] and [`Resolver::open`].
-    pub(crate) async fn resolve(&self, wanted: &Wanted) -> Result<Source, PlayError> {
-        let found = self.look(wanted).await?;
-        match found.opened {
-            Some(source) => Ok(source),
-            None => self.open(&found.items[0]).await,
-        }
-    }
 }
 
 impl Found {
@@ -159,14 +153,14 @@ impl Found {
 }
 
 impl Source {
-    fn of_file(title: Title, file: File) -> Self {
+    pub(super) fn of_file(title: Title, file: File) -> Self {
         Self::of_media(title, Box::new(file))
     }
 
     /// Bytes that are at hand.
-    fn of_media(title: Title, media: Box<dyn MediaSource>) -> Self {
+    pub(super) fn of_media(title: Title, media: Box<dyn MediaSource>) -> Self {
         let (_, titles) = watch::channel(None);
-        Self { title, media, watch: Watch::default(), is_endless: false, titles }
+        Self { title, media, watch: Watch::default(), is_endless: false, titles, loudness: None }
     }
 }
 
@@ -177,6 +171,7 @@ impl From<Link> for Source {
             watch: link.watch(),
             is_endless: link.is_endless(),
             titles: link.titles(),
+            loudness: None,
             media: Box::new(link),
         }
     }
@@ -190,6 +185,7 @@ impl From<Hls> for Source {
             watch: stream.watch(),
             is_endless: stream.is_endless(),
             titles,
+            loudness: None,
             media: Box::new(stream),
         }
     }

@@ -16,7 +16,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
      DROP TABLE calls;",
     // 3: the jukebox of each room, as JSON; the files of the library by what their tags say, their
     // time of change in nanoseconds; how loud things were measured to be.
-    "CREATE TABLE rooms (room TEXT PRIMARY KEY, queue TEXT, settings TEXT, panel TEXT) STRICT;
+    "CREATE TABLE rooms (room TEXT PRIMARY KEY, queue TEXT, settings TEXT, panel TEXT,
+         position TEXT) STRICT;
      CREATE TABLE files (
          id INTEGER PRIMARY KEY,
          path TEXT NOT NULL UNIQUE,

@@ -15,6 +15,8 @@ pub(crate) enum Field {
     Settings,
     /// The message that shows what plays.
     Panel,
+    /// How far the current entry of the queue has played.
+    Position,
 }
 
 impl Field {
@@ -24,6 +26,7 @@ impl Field {
             Self::Queue => "queue",
             Self::Settings => "settings",
             Self::Panel => "panel",
+            Self::Position => "position",
         }
     }
 }
@@ -76,6 +79,20 @@ impl Store {
             let mut statement = connection.prepare("SELECT room FROM rooms ORDER BY room")?;
             let rooms = statement.query_map([], |row| row.get::<_, String>(0))?;
             rooms.map(|room| room.map(RoomId::from)).collect()
+        })
+        .await
+    }
+
+    /// Gives all values of a room to the one that takes its place, unless that has its own already.
+    /// The panel stays behind: it is a message of the old one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn move_room(&self, old: &RoomId, new: &RoomId) -> Result<(), StoreError> {
+        let (old, new) = (old.to_string(), new.to_string());
+        self.run(move |connection| {
+            let sql = "UPDATE OR IGNORE rooms SET room = ?2, panel = NULL WHERE room = ?1";
+            connection.execute(sql, [old, new]).map(drop)
         })
         .await
     }

@@ -1,6 +1,9 @@
 //! What a call asks of Matrix, answered by matrix-sdk.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use async_trait::async_trait;
 use matrix_sdk::{
@@ -18,7 +21,7 @@ use phonograph_call::{
     matrix::{Matrix, MatrixError, RoomFeed},
     matrixrtc::{
         DelayId, DelayedEvent, EventId, Member, OpenIdToken, Request, RequestError, Response,
-        RoomId, ServiceUrl, event, transport,
+        RoomId, Roster, ServiceUrl, Timestamp, UserId, event, transport,
     },
 };
 use serde_json::{Value, json};
@@ -177,6 +180,22 @@ impl Calls {
                 }
             }
         }
+    }
+
+    /// Who else is in a room's call, as of the last sync; nobody in a room that is not known.
+    pub async fn others(&self, room: &RoomId) -> BTreeSet<UserId> {
+        let Some(target) = ids::find_room(&self.client, room) else { return BTreeSet::new() };
+        let state = match feeds::read_state(&target, &self.me).await {
+            Ok(state) => state,
+            Err(error) => {
+                warn!(%room, %error, "could not read who is in the call");
+                return BTreeSet::new();
+            }
+        };
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Timestamp::from_millis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX));
+        let roster = Roster::evaluate(&state.memberships, &state.joined, now);
+        roster.others(&self.me).map(|info| info.member.user.clone()).collect()
     }
 
     /// Asks the homeserver once for the devices of each user of whom one is not known. Memberships can

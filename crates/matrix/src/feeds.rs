@@ -165,7 +165,7 @@ fn take_held(
 }
 
 /// Reads from the store what a call needs to know of its room.
-async fn read_state(room: &Room, me: &Member) -> matrix_sdk::Result<RoomState> {
+pub(crate) async fn read_state(room: &Room, me: &Member) -> matrix_sdk::Result<RoomState> {
     let mut memberships = Vec::new();
     for raw in room.get_state_events(StateEventType::from(event::CALL_MEMBER)).await? {
         let RawAnySyncOrStrippedState::Sync(raw) = raw else { continue };

@@ -3,15 +3,25 @@
 //! Questions are answered from the store that the sync keeps: they cost no request, and a room that
 //! we are not in has no answers.
 
+use std::time::Duration;
+
 use matrix_sdk::{
     Client, Room,
+    config::RequestConfig,
     ruma::{self, OwnedServerName, RoomOrAliasId, events::room::power_levels::UserPowerLevel},
 };
-use phonograph_call::matrixrtc::{RoomId, UserId};
+use phonograph_call::matrixrtc::{EventId, RoomId, UserId};
 use serde_json::Value;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use crate::{chat::Upgraded, ids, requests::read_state};
+use crate::{
+    chat::{self, Attachment, Upgraded},
+    ids,
+    requests::read_state,
+};
+
+/// How long the homeserver may take for a message that somebody answers.
+const ATTACHMENT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why something could not be done in a room.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +81,27 @@ impl Rooms {
         let user = ruma::UserId::parse(user.as_str()).ok()?;
         let member = room.get_member_no_sync(&user).await.ok().flatten()?;
         member.display_name().map(str::to_owned)
+    }
+
+    /// Whether a user may take back what others sent in a room.
+    pub async fn may_redact(&self, room: &RoomId, user: &UserId) -> bool {
+        let (Some(room), Ok(user)) =
+            (ids::find_room(&self.client, room), ruma::UserId::parse(user.as_str()))
+        else {
+            return false;
+        };
+        room.power_levels().await.is_ok_and(|levels| levels.user_can_redact_event_of_other(&user))
+    }
+
+    /// The file in a message of a room, which is asked of the homeserver; `None` if it has none, or
+    /// cannot be had or decrypted within some seconds.
+    pub async fn attachment(&self, room: &RoomId, event: &EventId) -> Option<Attachment> {
+        let room = ids::find_room(&self.client, room)?;
+        let event = ruma::EventId::parse(event.as_str()).ok()?;
+        let config = RequestConfig::short_retry().timeout(ATTACHMENT_WITHIN);
+        let found = room.event(&event, Some(config)).await;
+        let found = found.inspect_err(|error| debug!(%error, "an answered message was not had"));
+        chat::file(&found.ok()?.raw().deserialize_as_unchecked::<Value>().ok()?)
     }
 
     /// Whether the room is a direct chat with us.

@@ -75,6 +75,10 @@ pub(crate) enum Trouble {
     Elsewhere,
     /// Something of our own.
     Internal,
+    /// The folder with clips, or a clip, cannot be read.
+    ClipsUnreadable,
+    /// The program that speaks failed.
+    SpeechFailed,
     /// The message that was meant brings no file.
     NoUpload,
     /// The homeserver no longer has what somebody sent.
@@ -208,6 +212,12 @@ impl Trouble {
             Self::Elsewhere => "I'm in this call a second time, from another process with my \
                                 account. Whoever runs me should stop one of them."
                 .to_owned(),
+            Self::ClipsUnreadable => {
+                "I can't read that clip. Whoever runs me can look at their folder.".to_owned()
+            }
+            Self::SpeechFailed => {
+                "I couldn't speak that. Whoever runs me can look at the program.".to_owned()
+            }
             Self::Internal => {
                 "Something went wrong inside me. Tell whoever runs me the reference.".to_owned()
             }
@@ -323,6 +333,8 @@ mod tests {
             Trouble::Removed,
             Trouble::Elsewhere,
             Trouble::Internal,
+            Trouble::ClipsUnreadable,
+            Trouble::SpeechFailed,
             Trouble::NoUpload,
             Trouble::UploadGone(title()),
             Trouble::UploadUnreachable(title()),

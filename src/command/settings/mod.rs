@@ -72,7 +72,7 @@ pub(crate) const DJS_MAX: usize = 100;
 /// People and hosts that one room blocks.
 pub(crate) const BLOCKED_MAX: usize = 1000;
 /// The loudest volume, in percent.
-pub(super) const VOLUME_MAX: u16 = 200;
+pub(crate) const VOLUME_MAX: u16 = 200;
 
 impl Default for RoomSettings {
     fn default() -> Self {

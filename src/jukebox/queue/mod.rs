@@ -39,13 +39,13 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Autoplay, LoopMode};
 
 pub(crate) use add::{Added, Asked, Place};
-pub(crate) use edit::{MoveError, NoSuchEntry, Selection};
+pub(crate) use edit::{MoveError, Selection};
 pub(crate) use entry::{Current, Entry, EntryId, State};
-pub(crate) use limits::{AddError, LeftOut, Limits};
-pub(crate) use lists::{List, ListError, Lists};
-pub(crate) use playing::{Advanced, Following, NoPrevious, Resumed, Upcoming, Why};
+use limits::LeftOut;
+pub(crate) use limits::{AddError, Limits};
+pub(crate) use lists::{ListError, Lists};
+pub(crate) use playing::{FAILURES_MAX, Following, Resumed, Why};
 pub(crate) use undo::Undone;
-pub(crate) use view::{Page, Row, Total};
 pub(crate) use votes::{Share, Vote, Votes};
 
 /// The most entries that play and wait in any room, whatever its settings: a few hundred kilobytes.

@@ -76,6 +76,11 @@ pub(crate) struct Votes {
 }
 
 impl Votes {
+    /// Whether anybody has voted.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.by.is_empty()
+    }
+
     /// Counts a vote to skip an entry. `in_call` are the people in the call, without ourselves.
     pub(crate) fn vote(
         &mut self,

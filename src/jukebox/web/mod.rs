@@ -19,12 +19,12 @@ use super::{
     hls::{self, Hls},
     link::{LinkError, Links, name},
     playlist::{self, Entry, Form, ITEMS_MAX, List},
-    podcast::{self, Episode},
+    podcast,
     program::Programs,
     resolve::{Found, Source},
     xml,
 };
-use crate::command::Title;
+use crate::command::{Episode, Title};
 
 /// How deep lists in lists are followed, the first one included.
 const DEPTH_MAX: usize = 3;

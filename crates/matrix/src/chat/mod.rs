@@ -15,11 +15,13 @@ use std::fmt;
 use phonograph_call::matrixrtc::{EventId, RoomId, UserId};
 use serde_json::Value;
 
-pub(crate) use read::{Read, read};
+pub(crate) use read::{Read, file, read};
 pub(crate) use recent::Recent;
 
 /// The longest message body that is handed on, in bytes. A command is a line; more is cut.
 const BODY_MAX: usize = 4096;
+/// People that a message may name; more is a flood.
+const MENTIONS_MAX: usize = 50;
 /// The longest file name, in bytes: what file systems take.
 const NAME_MAX: usize = 255;
 /// The longest key of a reaction, in bytes: an emoji of several code points is 35, a shortcode more.
@@ -58,6 +60,8 @@ pub struct Message {
     pub body: String,
     /// Whether it names us (`m.mentions`, Matrix 1.7).
     pub mentions_us: bool,
+    /// Whom else it names, at most 50.
+    pub mentions: Vec<UserId>,
     /// Whether the room is a direct chat with us.
     pub direct: bool,
     /// The first message of the thread that it is in.

@@ -4,8 +4,8 @@ use phonograph_call::matrixrtc::{EventId, RoomId, UserId};
 use serde_json::Value;
 
 use super::{
-    Attachment, BODY_MAX, CONTENT_MAX, Incoming, KEY_MAX, Message, NAME_MAX, Reaction, Redacted,
-    Upgraded,
+    Attachment, BODY_MAX, CONTENT_MAX, Incoming, KEY_MAX, MENTIONS_MAX, Message, NAME_MAX,
+    Reaction, Redacted, Upgraded,
 };
 use crate::ids;
 
@@ -43,8 +43,18 @@ pub(crate) struct Edit {
     pub(crate) body: String,
     /// Whether the new text names us.
     pub(crate) mentions_us: bool,
+    /// Whom else it names.
+    pub(crate) mentions: Vec<UserId>,
     /// The structured command in the new content.
     pub(crate) content_command: Option<Value>,
+}
+
+/// The file in a decrypted message, whenever it was sent and by whom.
+pub(crate) fn file(event: &Value) -> Option<Attachment> {
+    let content = event.get("content")?;
+    let is_message = event.get("type")? == "m.room.message";
+    let is_file = matches!(content.get("msgtype")?.as_str()?, "m.audio" | "m.video" | "m.file");
+    (is_message && is_file).then(|| attachment(content))?.map(|(attachment, _)| attachment)
 }
 
 /// Reads a decrypted timeline event; `None` for all that nobody did to us.
@@ -99,6 +109,7 @@ impl Envelope<'_> {
             sender: self.sender.clone(),
             body: cut(body, BODY_MAX),
             mentions_us: mentions(content, self.me),
+            mentions: mentioned(content, self.me),
             direct: false,
             thread: related.filter(|_| in_thread).map(|root| ids::event(&root)),
             reply_to: relation.and_then(|relation| reply_to(relation, in_thread)),
@@ -117,6 +128,7 @@ impl Envelope<'_> {
             sender: self.sender.clone(),
             body: cut(text(content, "body")?, BODY_MAX),
             mentions_us: mentions(content, self.me),
+            mentions: mentioned(content, self.me),
             content_command: command(content),
         }))
     }
@@ -195,6 +207,13 @@ fn mentions(content: &Value, me: &UserId) -> bool {
     let users = content.get("m.mentions").and_then(|mentions| mentions.get("user_ids"));
     let users = users.and_then(Value::as_array);
     users.is_some_and(|users| users.iter().any(|user| user == me.as_str()))
+}
+
+/// The people whom a message names (`m.mentions`), ourselves left out.
+fn mentioned(content: &Value, me: &UserId) -> Vec<UserId> {
+    let users = content.get("m.mentions").and_then(|mentions| mentions.get("user_ids"));
+    let users = users.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    users.filter(|user| *user != me.as_str()).take(MENTIONS_MAX).map(ids::user).collect()
 }
 
 /// MSC4391 in its unstable form.

@@ -89,6 +89,7 @@ impl Recent {
         Some(Message {
             body: edit.body,
             mentions_us: edit.mentions_us,
+            mentions: edit.mentions,
             content_command: edit.content_command,
             edited: true,
             ..message
@@ -108,6 +109,7 @@ mod tests {
             sender: ids::user("@ann:x"),
             body: body.to_owned(),
             mentions_us: false,
+            mentions: Vec::new(),
             direct: false,
             thread: Some(ids::event("$root")),
             reply_to: None,
@@ -125,6 +127,7 @@ mod tests {
             sender: ids::user("@ann:x"),
             body: body.to_owned(),
             mentions_us: false,
+            mentions: Vec::new(),
             content_command: None,
         };
         Read { event: ids::event(event), at_ms, what: What::Edit(edit) }

@@ -1,0 +1,89 @@
+//! What somebody wants to hear, and how it is found.
+
+use url::Url;
+
+use super::{
+    Item, Origin, Upload,
+    error::PlayError,
+    resolve::{Found, Resolver},
+};
+use crate::command::{Episode, Title};
+
+/// What somebody wants to hear.
+#[derive(Debug, Clone)]
+pub(crate) enum Want {
+    /// A file of the library, by its name.
+    Name(String),
+    /// Something on the web.
+    Link(Url),
+    /// An album of the library, in its order.
+    Album(String),
+    /// A list of what fits, to choose from.
+    Search(String),
+    /// An episode of a podcast.
+    Podcast {
+        /// The feed.
+        feed: Url,
+        /// Which of its episodes.
+        episode: Episode,
+    },
+    /// A file that somebody sent into the room, and its name.
+    Upload(String, Upload),
+}
+
+impl Resolver {
+    /// Finds what somebody wants to hear.
+    ///
+    /// Takes up to a few seconds, an upload as long as its download. Cancel-safe; a search that has
+    /// begun ends by itself.
+    ///
+    /// # Errors
+    /// [`PlayError`] knows what to tell the person who asked.
+    pub(crate) async fn find(&self, want: Want) -> Result<Found, PlayError> {
+        match want {
+            Want::Name(name) => self.named(&name).await,
+            Want::Link(url) => self.linked(&url).await,
+            Want::Album(name) => {
+                let items = self.library.album(&name).await?;
+                Ok(Found { items, opened: None, is_cut: false })
+            }
+            Want::Search(words) => {
+                let (items, _) = self.search(&words, SEARCH_MAX).await?;
+                Ok(Found { items, opened: None, is_cut: false })
+            }
+            Want::Podcast { feed, episode } => {
+                let items = vec![self.podcast(&feed, &episode).await?];
+                Ok(Found { items, opened: None, is_cut: false })
+            }
+            Want::Upload(name, upload) => {
+                let title = Title::new(stem(&name));
+                let item = Item { title, origin: Origin::Upload(upload), duration: None };
+                let source = self.open(&item).await?;
+                Ok(Found { items: vec![item], opened: Some(source), is_cut: false })
+            }
+        }
+    }
+
+    /// What of the library fits, at most so many, and how much fits in all as far as that was
+    /// counted.
+    ///
+    /// # Errors
+    /// [`PlayError`].
+    pub(crate) async fn search(
+        &self,
+        words: &str,
+        most: usize,
+    ) -> Result<(Vec<Item>, usize), PlayError> {
+        let hits = self.library.search(words, SEARCH_MAX).await?;
+        let count = hits.len();
+        Ok((hits.into_iter().take(most).map(|hit| hit.item).collect(), count))
+    }
+}
+
+/// What of the library is looked at for one search.
+const SEARCH_MAX: usize = 100;
+
+/// A file's name without its ending.
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}

@@ -1,0 +1,228 @@
+//! Finding what somebody wants to hear, and putting it into the queue.
+
+use std::time::Duration;
+
+use phonograph_call::matrixrtc::{EventId, UserId};
+use phonograph_matrix::ReplyTo;
+use tokio::{task::JoinError, time::Instant};
+use tracing::error;
+use url::Url;
+
+use super::{Room, ask::Asker, panel::Purpose};
+use crate::{
+    command::{Limit, PICKS_MAX, Picks, Reply, Title},
+    jukebox::{
+        Item, Opened, Origin, PlayError, Resolver, Sound, Want,
+        queue::{AddError, Added, Asked, Place},
+    },
+};
+
+/// What is looked for at once in a room. One more is refused: the person can try again in a moment.
+pub(super) const LOOKS_MAX: usize = 8;
+/// How long something may take to be found before we are shown as typing.
+const TYPING_AFTER: Duration = Duration::from_secs(1);
+/// How long one can pick from a list: as long as one talks about it.
+const PICK_WITHIN: Duration = Duration::from_mins(2);
+
+/// What came of looking.
+pub(super) struct Looked {
+    asked: ReplyTo,
+    place: Place,
+    found: Result<Finding, PlayError>,
+}
+
+/// What was found.
+pub(super) enum Finding {
+    /// Something to be queued; the first of it may be open already.
+    Items { items: Vec<Item>, opened: Option<Box<Opened>> },
+    /// Something to choose from.
+    Picks { query: Title, items: Vec<Item>, count: usize },
+}
+
+/// A list that somebody picks from.
+#[derive(Debug)]
+pub(super) struct Picking {
+    by: UserId,
+    items: Vec<Item>,
+    until: Instant,
+    event: Option<EventId>,
+}
+
+impl Picking {
+    /// Whether this person's choice from this message counts.
+    pub(super) fn is_for(&self, event: &EventId, who: &UserId) -> bool {
+        self.event.as_ref() == Some(event) && self.by == *who
+    }
+
+    /// The message with the list, once it is sent.
+    pub(super) fn event(&self) -> Option<&EventId> {
+        self.event.as_ref()
+    }
+
+    pub(super) fn was_sent(&mut self, event: EventId) {
+        self.event = Some(event);
+    }
+}
+
+impl Room {
+    /// Begins to look for something.
+    pub(super) fn look(&mut self, want: Want, place: Place, asker: &Asker) {
+        if self.looking.len() >= LOOKS_MAX {
+            return self.say(&Reply::TooFast, Some(asker.to.clone()));
+        }
+        if let Want::Link(url) | Want::Podcast { feed: url, .. } = &want
+            && self.blocks_link(url)
+        {
+            let host = Title::new(url.host_str().unwrap_or_default());
+            return self.say(&Reply::LinkBlocked(host), Some(asker.to.clone()));
+        }
+        self.typing_at.get_or_insert(Instant::now() + TYPING_AFTER);
+        let (resolver, sound) = (self.shared.resolver.clone(), self.sound());
+        let asked = asker.to.clone();
+        self.looking.spawn(async move {
+            let found = find(&resolver, want, sound).await;
+            Looked { asked, place, found }
+        });
+    }
+
+    /// Whether links to that host are not opened, here or anywhere.
+    fn blocks_link(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        self.shared.config.block.blocks_host(host) || self.kept.settings.blocks_host(host)
+    }
+
+    /// Gives up looking for anything; whether something was looked for.
+    pub(super) fn stop_looking(&mut self) -> bool {
+        let was_looking = !self.looking.is_empty();
+        self.looking.abort_all();
+        self.show_typing(false);
+        was_looking
+    }
+
+    pub(super) async fn looked(&mut self, looked: Result<Looked, JoinError>) {
+        if self.looking.is_empty() {
+            self.show_typing(false);
+        }
+        let Looked { asked, place, found } = match looked {
+            Ok(looked) => looked,
+            Err(error) if error.is_cancelled() => return,
+            Err(error) => return error!(%error, "looking for something failed"),
+        };
+        match found {
+            Ok(Finding::Items { items, opened }) => self.add(items, opened, place, asked).await,
+            Ok(Finding::Picks { query, items, count }) => self.offer(query, items, count, asked),
+            Err(error) => self.refuse(&error, Some(asked)),
+        }
+    }
+
+    /// Queues what was found, and plays it if its turn is now.
+    pub(super) async fn add(
+        &mut self,
+        mut items: Vec<Item>,
+        opened: Option<Box<Opened>>,
+        place: Place,
+        asked: ReplyTo,
+    ) {
+        items.retain(|item| !matches!(&item.origin, Origin::Link(url) if self.blocks_link(url)));
+        let of = items.first().map(|item| item.title.clone());
+        let request = Asked { by: asked.sender.clone(), place, at_ms: now_ms() };
+        let added = match self.queue.add(items, &request, &self.kept.limits()) {
+            Ok(added) => added,
+            Err(error) => return self.say(&refusal(error), Some(asked)),
+        };
+        self.unsaved.queue = true;
+        self.changed_by(&asked.sender);
+        for id in &added.ids {
+            self.asked.insert(*id, asked.clone());
+        }
+        let title = of.unwrap_or_else(|| Title::new(""));
+        if added.begins {
+            let first = added.ids.first().copied();
+            match (opened, first) {
+                (Some(opened), Some(first)) => self.begin_opened(first, *opened),
+                _ => self.begin_current(),
+            }
+            self.say_when_joined(Reply::Playing(title.clone()), asked.clone());
+            self.join_if_out().await;
+        }
+        self.tell_added(&added, title, asked);
+        self.panel.touch();
+    }
+
+    /// Says where in the queue it is, unless it plays at once and is all there is.
+    fn tell_added(&self, added: &Added, title: Title, asked: ReplyTo) {
+        let waiting = added.ids.len() - usize::from(added.begins);
+        let Some(position) = added.position.filter(|_| waiting > 0) else { return };
+        let reply = if added.ids.len() == 1 {
+            Reply::Queued { title, position, wait: self.queue.starts_in(position) }
+        } else {
+            let left_out = added.left_out.count();
+            Reply::QueuedMany { title, count: added.ids.len(), position, left_out }
+        };
+        self.say(&reply, Some(asked));
+    }
+
+    /// Shows what fits, to pick from.
+    fn offer(&mut self, query: Title, items: Vec<Item>, count: usize, asked: ReplyTo) {
+        let titles = items.iter().map(|item| (item.title.clone(), item.duration)).collect();
+        let picks = Picks { query, titles, count, expires: PICK_WITHIN };
+        let until = Instant::now() + PICK_WITHIN;
+        let by = asked.sender.clone();
+        self.picking = (!items.is_empty()).then_some(Picking { by, items, until, event: None });
+        self.send(&Reply::Picks(picks), Some(asked), Purpose::Picks);
+    }
+
+    /// Takes one of the list.
+    pub(super) async fn pick(&mut self, number: usize, asker: &Asker) {
+        let now = Instant::now();
+        let list = self.picking.as_ref();
+        let list = list.filter(|list| list.by == asker.to.sender && now < list.until);
+        let Some(list) = list else {
+            return self.say(&Reply::NothingToPick, Some(asker.to.clone()));
+        };
+        match number.checked_sub(1).and_then(|at| list.items.get(at)) {
+            Some(item) => {
+                let item = item.clone();
+                self.add(vec![item], None, Place::End, asker.to.clone()).await;
+            }
+            None => {
+                let last = list.items.len();
+                self.say(&Reply::NoSuchPick { last }, Some(asker.to.clone()));
+            }
+        }
+    }
+}
+
+/// Finds something, and opens the first of it to learn what it is.
+async fn find(resolver: &Resolver, want: Want, sound: Sound) -> Result<Finding, PlayError> {
+    if let Want::Search(words) = &want {
+        let (items, count) = resolver.search(words, PICKS_MAX).await?;
+        return Ok(Finding::Picks { query: Title::new(words), items, count });
+    }
+    let found = resolver.find(want).await?;
+    let mut items = found.items;
+    let Some(source) = found.opened else { return Ok(Finding::Items { items, opened: None }) };
+    let opening = tokio::task::spawn_blocking(move || source.open_at(sound, Duration::ZERO));
+    let opened = opening.await.map_err(PlayError::Unfinished)??;
+    if let Some(first) = items.first_mut() {
+        first.title = opened.title.clone();
+        first.duration = opened.duration();
+    }
+    Ok(Finding::Items { items, opened: Some(Box::new(opened)) })
+}
+
+/// What somebody is told whose request does not fit.
+fn refusal(error: AddError) -> Reply {
+    match error {
+        AddError::Nothing => Reply::QueueEmpty,
+        AddError::TooLong { max } => Reply::OverLimit(Limit::Length(max)),
+        AddError::TooManyOfYours { max } => Reply::OverLimit(Limit::PerPerson(max)),
+        AddError::Full { max } => Reply::OverLimit(Limit::Queue(max)),
+    }
+}
+
+/// The time as events carry it.
+fn now_ms() -> u64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since_1970.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,266 @@
+//! The panel: one message that shows what plays, edited as that changes, with buttons under it.
+//!
+//! Homeservers let a user send about one event in five seconds, after a burst of ten, and answers go
+//! before the panel: an edit waits until the last one is a few seconds past, and the buttons come one
+//! by one.
+
+use std::time::Duration;
+
+use phonograph_call::matrixrtc::EventId;
+use phonograph_matrix::{Edit, Image, Notice, Picture, ReplyTo};
+use phonograph_media::playback::Cover;
+use tokio::{sync::oneshot, task::JoinError, time::Instant};
+use tracing::warn;
+
+use super::Room;
+use crate::{
+    command::{BUTTONS, Panel as Shown, Reply},
+    jukebox::queue::EntryId,
+};
+
+/// The least time between two edits.
+const EDIT_EVERY: Duration = Duration::from_secs(4);
+/// How often the progress is shown while nothing else changes.
+const PROGRESS_EVERY: Duration = Duration::from_secs(20);
+/// How long what happens at once is gathered into one edit.
+const GATHER: Duration = Duration::from_millis(300);
+/// The time between two buttons.
+const BUTTON_EVERY: Duration = Duration::from_secs(5);
+
+/// The room's panel.
+#[derive(Debug)]
+pub(super) struct Panel {
+    event: Option<EventId>,
+    /// As it was sent last.
+    shown: Option<Shown>,
+    /// Whether something may differ from what is shown.
+    touched: bool,
+    edited: Option<Instant>,
+    /// While the first version is being sent.
+    posting: bool,
+    /// Buttons that are still to be put under it, and when the next one is.
+    buttons: Option<(usize, Instant)>,
+    /// The cover of the track that plays.
+    cover: Option<(EntryId, Picture)>,
+    cover_shown: Option<EntryId>,
+}
+
+/// What something was sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It is the panel.
+    Panel,
+    /// It is a list to pick from.
+    Picks,
+}
+
+/// What came of sending.
+pub(super) enum Sent {
+    /// A message has this id.
+    Message(Purpose, Option<EventId>),
+    /// A cover was uploaded.
+    Cover(EntryId, Option<Picture>),
+}
+
+impl Panel {
+    /// The panel that an earlier run has left, if there was one.
+    pub(super) fn new(event: Option<EventId>) -> Self {
+        Self {
+            event,
+            shown: None,
+            touched: false,
+            edited: None,
+            posting: false,
+            buttons: None,
+            cover: None,
+            cover_shown: None,
+        }
+    }
+
+    /// Its message, once it is sent.
+    pub(super) fn event(&self) -> Option<&EventId> {
+        self.event.as_ref()
+    }
+
+    /// Something that it shows may have changed.
+    pub(super) fn touch(&mut self) {
+        self.touched = true;
+    }
+
+    /// Time has passed in what plays.
+    pub(super) fn tick(&mut self) {
+        if self.edited.is_some_and(|edited| edited.elapsed() >= PROGRESS_EVERY) {
+            self.touched = true;
+        }
+    }
+
+    /// When there is something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let button = self.buttons.map(|(_, at)| at);
+        let edit = (self.touched && !self.posting).then(|| match self.edited {
+            Some(edited) => edited + EDIT_EVERY,
+            None => Instant::now() + GATHER,
+        });
+        [button, edit].into_iter().flatten().min()
+    }
+}
+
+impl Room {
+    /// Edits the panel, posts the first one, or puts the next button under it.
+    pub(super) fn show_panel(&mut self) {
+        let now = Instant::now();
+        if self.panel.buttons.is_some_and(|(_, at)| at <= now) {
+            self.put_button(now);
+        }
+        if !self.panel.touched || self.panel.posting {
+            return;
+        }
+        self.panel.touched = false;
+        if !self.kept.settings.panel {
+            return;
+        }
+        let shown = self.shown();
+        let cover = self.cover();
+        let is_same = self.panel.shown.as_ref() == Some(&shown)
+            && cover.as_ref().map(|(entry, _)| *entry) == self.panel.cover_shown;
+        if is_same {
+            return;
+        }
+        match self.panel.event.clone() {
+            Some(event) => self.edit_panel(event, shown, cover, now),
+            // There is nothing to show where nothing has played yet.
+            None if shown.now.is_none() => {}
+            None => self.post_panel(),
+        }
+    }
+
+    fn edit_panel(
+        &mut self,
+        event: EventId,
+        shown: Shown,
+        cover: Option<(EntryId, Picture)>,
+        now: Instant,
+    ) {
+        let prefix = self.prefix();
+        let edit = Edit {
+            room: self.id.clone(),
+            event,
+            text: shown.text(prefix.as_str()),
+            html: Some(shown.html(prefix.as_str())),
+            picture: cover.as_ref().map(|(_, picture)| picture.clone()),
+        };
+        if let Err(error) = self.shared.outbox.edit(edit) {
+            warn!(%error, "the panel was not edited");
+        }
+        self.panel.edited = Some(now);
+        self.panel.shown = Some(shown);
+        self.panel.cover_shown = cover.map(|(entry, _)| entry);
+    }
+
+    /// Posts the panel anew, below everything that was said since.
+    pub(super) fn post_panel(&mut self) {
+        let shown = self.shown();
+        let prefix = self.prefix();
+        let cover = self.cover();
+        let notice = Notice {
+            room: self.id.clone(),
+            text: shown.text(prefix.as_str()),
+            html: Some(shown.html(prefix.as_str())),
+            picture: cover.as_ref().map(|(_, picture)| picture.clone()),
+            reply_to: None,
+        };
+        self.panel.event = None;
+        self.panel.buttons = None;
+        self.panel.posting = self.dispatch(notice, Purpose::Panel);
+        self.panel.edited = Some(Instant::now());
+        self.panel.shown = Some(shown);
+        self.panel.cover_shown = cover.map(|(entry, _)| entry);
+    }
+
+    /// Says something, and learns its id.
+    pub(super) fn send(&mut self, reply: &Reply, to: Option<ReplyTo>, purpose: Purpose) {
+        let text = reply.text(&self.prefix());
+        let notice =
+            Notice { room: self.id.clone(), text, html: None, picture: None, reply_to: to };
+        self.dispatch(notice, purpose);
+    }
+
+    fn dispatch(&mut self, notice: Notice, purpose: Purpose) -> bool {
+        match self.shared.outbox.send_for_id(notice) {
+            Ok(id) => {
+                self.sending.spawn(async move { Sent::Message(purpose, id.await.ok()) });
+                true
+            }
+            Err(error) => {
+                warn!(%error, "a message was lost");
+                false
+            }
+        }
+    }
+
+    pub(super) async fn sent(&mut self, sent: Result<Sent, JoinError>) {
+        match sent {
+            Ok(Sent::Message(Purpose::Panel, event)) => {
+                self.panel.posting = false;
+                if let Some(event) = event {
+                    self.save_panel(&event).await;
+                    self.panel.event = Some(event);
+                    self.panel.buttons = Some((0, Instant::now()));
+                }
+            }
+            Ok(Sent::Message(Purpose::Picks, Some(event))) => {
+                if let Some(picking) = &mut self.picking {
+                    picking.was_sent(event);
+                }
+            }
+            Ok(Sent::Message(Purpose::Picks, None)) => {}
+            Ok(Sent::Cover(entry, picture)) => {
+                self.panel.cover = picture.map(|picture| (entry, picture));
+                self.panel.touch();
+            }
+            Err(error) => warn!(%error, "sending failed"),
+        }
+    }
+
+    fn put_button(&mut self, now: Instant) {
+        let Some((index, _)) = self.panel.buttons.take() else { return };
+        let (Some(key), Some(event)) = (BUTTONS.get(index), self.panel.event.clone()) else {
+            return;
+        };
+        let sent: Result<oneshot::Receiver<EventId>, _> =
+            self.shared.outbox.react(&self.id, event, (*key).to_owned());
+        if let Err(error) = sent {
+            warn!(%error, "a button is missing");
+        }
+        self.panel.buttons = Some((index + 1, now + BUTTON_EVERY));
+    }
+
+    /// The cover of what plays, once it is uploaded.
+    fn cover(&self) -> Option<(EntryId, Picture)> {
+        let current = self.queue.current()?.entry.id;
+        self.panel.cover.clone().filter(|(entry, _)| *entry == current)
+    }
+
+    /// Uploads a cover to be shown with the entry.
+    pub(super) fn bring_cover(&mut self, entry: EntryId, cover: Cover) {
+        if !self.kept.settings.panel {
+            return;
+        }
+        let (outbox, room) = (self.shared.outbox.clone(), self.id.clone());
+        self.sending.spawn(async move {
+            let scaled = tokio::task::spawn_blocking(move || Image::from_cover(&cover.data));
+            let picture = match scaled.await {
+                Ok(Ok(image)) => match outbox.upload(&room, image) {
+                    Ok(uploaded) => uploaded.await.ok(),
+                    Err(_full) => None,
+                },
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the cover is not shown");
+                    None
+                }
+                Err(_ends) => None,
+            };
+            Sent::Cover(entry, picture)
+        });
+    }
+}

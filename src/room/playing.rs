@@ -1,0 +1,411 @@
+//! What plays: the queue decides, the desk plays, and here one follows the other.
+//!
+//! What plays next is opened while the current track still plays, and follows it without a gap. The
+//! queue may change its mind until then: whatever [`Queue::peek_next`] says is what is prepared.
+
+use std::{future::pending, time::Duration};
+
+use phonograph_call::Role;
+use phonograph_matrix::ReplyTo;
+use phonograph_media::playback::{Begin, Config, Join, TrackId, Volume};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+use tracing::{error, info, warn};
+
+use super::Room;
+use crate::{
+    command::{Reference, Reply, RoomSettings, Title},
+    config,
+    jukebox::{
+        Item, News, Opened, Origin, PlayError, Resolver, Sound,
+        queue::{EntryId, FAILURES_MAX, Following, State, Why},
+    },
+};
+
+/// What is on the desk, and on its way there.
+#[derive(Default)]
+pub(super) struct Stage {
+    next_track: u64,
+    /// What plays, or is paused.
+    pub(super) on: Option<On>,
+    /// What is to follow it.
+    after: Option<After>,
+    /// Whether the end of what plays is near.
+    ends_soon: bool,
+    /// The current entry, while it is being opened.
+    pub(super) opening: JoinSet<Opening>,
+    /// The one after it.
+    pub(super) preparing: JoinSet<Opening>,
+    /// What the station that plays calls what it sends.
+    pub(super) titles: Option<watch::Receiver<Option<Title>>>,
+    /// Who asked for a jump, and to where.
+    sought: Option<(ReplyTo, Duration)>,
+}
+
+/// A track on the desk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct On {
+    track: TrackId,
+    pub(super) entry: EntryId,
+}
+
+/// What was chosen to follow.
+struct After {
+    entry: EntryId,
+    origin: Origin,
+    /// Once it is on the desk.
+    track: Option<TrackId>,
+    titles: Option<watch::Receiver<Option<Title>>>,
+}
+
+/// What came of opening an entry.
+pub(super) struct Opening {
+    entry: EntryId,
+    opened: Result<Opened, PlayError>,
+}
+
+impl Stage {
+    /// A name for a track that no other has.
+    pub(super) fn track(&mut self) -> TrackId {
+        self.next_track += 1;
+        TrackId(self.next_track)
+    }
+
+    /// Whether something is on the desk or on its way there.
+    pub(super) fn is_busy(&self) -> bool {
+        self.on.is_some() || !self.opening.is_empty()
+    }
+}
+
+impl Room {
+    /// Plays the queue's current entry from its position, in the place of what plays; is silent if
+    /// there is none, or if it is paused.
+    pub(super) fn begin_current(&mut self) {
+        self.stage.opening = JoinSet::new();
+        self.stage.sought = None;
+        let Some(current) = self.queue.current() else { return self.be_silent() };
+        if current.state == State::Paused {
+            return self.be_silent();
+        }
+        let (entry, item) = (current.entry.id, current.entry.item.clone());
+        let from = Duration::from_millis(current.position_ms);
+        if let Some(After { track: Some(track), titles, .. }) = self.take_prepared(entry, &item) {
+            self.player.skip();
+            return self.is_on(track, entry, titles);
+        }
+        self.be_silent();
+        let opening = open(self.shared.resolver.clone(), item, self.sound(), from);
+        self.stage.opening.spawn(async move { Opening { entry, opened: opening.await } });
+        self.panel.touch();
+    }
+
+    /// Plays something that is open already as the queue's current entry.
+    pub(super) fn begin_opened(&mut self, entry: EntryId, opened: Opened) {
+        self.stage.opening = JoinSet::new();
+        self.put_on(entry, opened);
+    }
+
+    /// What was being opened is open, or cannot be.
+    pub(super) fn opened(&mut self, opening: Result<Opening, JoinError>) {
+        let Opening { entry, opened } = match opening {
+            Ok(opening) => opening,
+            Err(error) if error.is_cancelled() => return,
+            Err(error) => return error!(%error, "opening an entry failed"),
+        };
+        if self.queue.current().is_none_or(|current| current.entry.id != entry) {
+            return;
+        }
+        match opened {
+            Ok(opened) => self.put_on(entry, opened),
+            Err(error) => self.failed(entry, &error),
+        }
+    }
+
+    fn put_on(&mut self, entry: EntryId, mut opened: Opened) {
+        self.note(entry, &mut opened);
+        let track = self.stage.track();
+        let titles = opened.titles.take();
+        let fade = self.kept.settings.fade;
+        self.player.begin(track, opened, Begin { fade_out: fade, ..Begin::default() });
+        self.is_on(track, entry, titles);
+    }
+
+    fn is_on(
+        &mut self,
+        track: TrackId,
+        entry: EntryId,
+        titles: Option<watch::Receiver<Option<Title>>>,
+    ) {
+        self.stage.on = Some(On { track, entry });
+        self.stage.after = None;
+        self.stage.preparing = JoinSet::new();
+        self.stage.ends_soon = false;
+        self.stage.titles = titles;
+        self.panel.touch();
+    }
+
+    /// Takes from an opened source what its entry did not know.
+    fn note(&mut self, entry: EntryId, opened: &mut Opened) {
+        self.queue.note_title(entry, opened.title.clone());
+        self.queue.note_duration(entry, opened.duration());
+        if let Some(cover) = opened.cover.take() {
+            self.bring_cover(entry, cover);
+        }
+        self.unsaved.queue = true;
+    }
+
+    /// Ends what is heard, and forgets what was to follow.
+    pub(super) fn be_silent(&mut self) {
+        if self.stage.on.take().is_some() || self.stage.after.is_some() {
+            self.player.stop();
+        }
+        self.stage.after = None;
+        self.stage.preparing = JoinSet::new();
+        self.stage.ends_soon = false;
+        self.stage.titles = None;
+        self.panel.touch();
+    }
+
+    /// Gives up whatever plays or is on its way, and keeps its place in the queue.
+    pub(super) fn stop_playing(&mut self) {
+        self.stage.opening = JoinSet::new();
+        self.be_silent();
+        self.queue.stop();
+        self.unsaved.queue = true;
+    }
+
+    /// Opens what follows, once the end is near; again if the queue has changed its mind.
+    pub(super) fn prepare_next(&mut self) {
+        if !self.stage.ends_soon || self.stage.on.is_none() {
+            return;
+        }
+        let wanted = self.queue.peek_next(&self.lists);
+        let is_prepared = match (&wanted, &self.stage.after) {
+            (Some(wanted), Some(after)) => {
+                wanted.id == after.entry && wanted.item.origin == after.origin
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        if is_prepared {
+            return;
+        }
+        if self.stage.after.take().is_some() {
+            self.stage.preparing = JoinSet::new();
+            self.player.unfollow();
+        }
+        let Some(wanted) = wanted else { return };
+        let (entry, origin) = (wanted.id, wanted.item.origin.clone());
+        self.stage.after = Some(After { entry, origin, track: None, titles: None });
+        let from = Duration::from_millis(wanted.resume_ms);
+        let opening = open(self.shared.resolver.clone(), wanted.item, self.sound(), from);
+        self.stage.preparing.spawn(async move { Opening { entry, opened: opening.await } });
+    }
+
+    /// What follows is open. If it cannot be, its turn comes all the same, and then it is said.
+    pub(super) fn prepared(&mut self, opening: Result<Opening, JoinError>) {
+        let Ok(Opening { entry, opened }) = opening else { return };
+        let Ok(mut opened) = opened else { return };
+        if self.stage.after.as_ref().is_none_or(|after| after.entry != entry) {
+            return;
+        }
+        self.note(entry, &mut opened);
+        let crossfade = self.kept.settings.crossfade;
+        let join = match opened.duration().is_some() && !crossfade.is_zero() {
+            true => Join::Crossfade(crossfade),
+            false => Join::Gapless,
+        };
+        let track = self.stage.track();
+        let titles = opened.titles.take();
+        self.player.follow(track, opened, join);
+        if let Some(after) = &mut self.stage.after {
+            after.track = Some(track);
+            after.titles = titles;
+        }
+    }
+
+    /// What was prepared, if it is this entry and begins at its beginning.
+    fn take_prepared(&mut self, entry: EntryId, item: &Item) -> Option<After> {
+        self.stage.on?;
+        self.stage.after.take_if(|after| {
+            after.track.is_some() && after.entry == entry && after.origin == item.origin
+        })
+    }
+
+    pub(super) async fn handle_news(&mut self, news: News) {
+        match news {
+            News::Began(track) => self.began(track),
+            News::NearEnd(track) => {
+                if self.stage.on.is_some_and(|on| on.track == track) {
+                    self.stage.ends_soon = true;
+                }
+            }
+            News::Ended { id, finished, error } => self.ended(id, finished, error),
+            News::Position { id, at } => self.note_position(id, at).await,
+            News::Sought { id, done } => self.came_to(id, done),
+            News::ClipEnded(_) | News::Silent => {}
+        }
+    }
+
+    /// Something is heard: what was begun, or what follows what has ended.
+    fn began(&mut self, track: TrackId) {
+        let follows = self.stage.after.take_if(|after| after.track == Some(track));
+        if let Some(after) = follows {
+            self.queue.advance(Why::Ended, &self.lists);
+            self.unsaved.queue = true;
+            let is_current =
+                self.queue.current().is_some_and(|current| current.entry.id == after.entry);
+            if !is_current {
+                return self.begin_current();
+            }
+            self.is_on(track, after.entry, after.titles);
+        }
+        let Some(current) = self.queue.current() else { return };
+        let (entry, title) = (current.entry.id, current.entry.item.title.clone());
+        let by = current.entry.by.as_ref().map(tracing::field::display);
+        info!(%title, by, "playing");
+        let asked = self.asked.remove(&entry);
+        if self.kept.settings.announce && asked.is_none() {
+            self.say(&Reply::Playing(title), None);
+        }
+        self.panel.touch();
+    }
+
+    /// Something is heard no longer.
+    fn ended(&mut self, track: TrackId, finished: bool, error: Option<PlayError>) {
+        let Some(on) = self.stage.on.filter(|on| on.track == track) else { return };
+        if let Some(error) = error {
+            self.stage.on = None;
+            return self.failed(on.entry, &error);
+        }
+        if !finished {
+            return;
+        }
+        info!("played to the end");
+        self.stage.on = None;
+        self.queue.advance(Why::Ended, &self.lists);
+        self.unsaved.queue = true;
+        self.begin_current();
+    }
+
+    /// The current entry cannot be played: whoever asked for it is told, and the next one's turn comes.
+    fn failed(&mut self, entry: EntryId, error: &PlayError) {
+        let asked = self.asked.remove(&entry);
+        self.refuse(error, asked);
+        let advanced = self.queue.advance(Why::Failed, &self.lists);
+        self.unsaved.queue = true;
+        if advanced.following == Following::TooManyFailures {
+            self.say(&Reply::TooManyFailed(FAILURES_MAX as usize), None);
+        }
+        self.begin_current();
+    }
+
+    /// Says why something cannot be played.
+    pub(super) fn refuse(&self, error: &PlayError, asked: Option<ReplyTo>) {
+        let reference = Reference::random();
+        let chain = phonograph_call::chain(error);
+        let by = asked.as_ref().map(|asked| tracing::field::display(&asked.sender));
+        warn!(%reference, error = chain, by, "cannot play");
+        self.say(&error.reply(reference), asked);
+    }
+
+    async fn note_position(&mut self, track: TrackId, at: Duration) {
+        let Some(on) = self.stage.on.filter(|on| on.track == track) else { return };
+        self.queue.note_position(on.entry, u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
+        self.save_position().await;
+        self.panel.tick();
+    }
+
+    /// Jumps within what plays, and tells whoever asked when that is done.
+    pub(super) fn seek(&mut self, to: Duration, asked: Option<ReplyTo>) {
+        self.stage.sought = asked.map(|asked| (asked, to));
+        self.player.seek(to);
+    }
+
+    fn came_to(&mut self, track: TrackId, done: bool) {
+        if self.stage.on.is_none_or(|on| on.track != track) {
+            return;
+        }
+        if done && let Some((_, to)) = &self.stage.sought {
+            let ms = u64::try_from(to.as_millis()).unwrap_or(u64::MAX);
+            if let Some(on) = self.stage.on {
+                self.queue.note_position(on.entry, ms);
+            }
+        }
+        // The end may be far again, and is told anew.
+        self.stage.ends_soon = false;
+        if let Some((asked, to)) = self.stage.sought.take() {
+            let reply = if done { Reply::Sought(to) } else { Reply::NoSeeking };
+            self.say(&reply, Some(asked));
+        }
+        self.panel.touch();
+    }
+
+    /// The station that plays says what it sends now.
+    pub(super) fn station_title(&mut self) {
+        let title =
+            self.stage.titles.as_mut().and_then(|titles| titles.borrow_and_update().clone());
+        let (Some(title), Some(on)) = (title, self.stage.on) else { return };
+        info!(%title, "the station changes its title");
+        self.queue.note_title(on.entry, title);
+        self.unsaved.queue = true;
+        self.panel.touch();
+    }
+
+    /// Hands the desk to the call, if something is to be heard.
+    pub(super) fn publish(&mut self) {
+        let Some(ongoing) = &self.call else { return };
+        if let Some(source) = self.player.source() {
+            ongoing.call.publish_as(Role::Microphone, source);
+        }
+    }
+
+    /// Brings the player after the room's settings.
+    pub(super) fn apply_settings(&mut self) {
+        let settings = &self.kept.settings;
+        self.player.set_volume(Volume::from_percent(settings.volume.min(200) as u8));
+        self.player.set_duck(settings.duck);
+        self.player.set_fade(settings.fade);
+        self.player.set_encoding(encoding(&self.shared.config.audio, settings));
+        self.queue.set_fair(settings.fair);
+        self.panel.touch();
+    }
+
+    /// How sources are opened here.
+    pub(super) fn sound(&self) -> Sound {
+        let even_loudness = self.shared.config.audio.even_loudness;
+        Sound { even_loudness: even_loudness && self.kept.settings.loudness }
+    }
+}
+
+/// The encoder's settings in a room.
+pub(super) fn encoding(audio: &config::Audio, settings: &RoomSettings) -> Config {
+    let bitrate_bps = settings.bitrate_kbps.map_or(audio.bitrate_bps, |kbps| kbps * 1000);
+    Config { bitrate_bps, complexity: audio.complexity as u8, fec: audio.fec }
+}
+
+/// Opens an item and goes to a place in it.
+async fn open(
+    resolver: Resolver,
+    item: Item,
+    sound: Sound,
+    from: Duration,
+) -> Result<Opened, PlayError> {
+    let source = resolver.open(&item).await?;
+    let opening = tokio::task::spawn_blocking(move || source.open_at(sound, from));
+    opening.await.map_err(PlayError::Unfinished)?
+}
+
+/// Waits until a station says something new.
+pub(super) async fn title_changed(titles: &mut Option<watch::Receiver<Option<Title>>>) {
+    match titles {
+        Some(titles) => {
+            if titles.changed().await.is_err() {
+                pending().await
+            }
+        }
+        None => pending().await,
+    }
+}
