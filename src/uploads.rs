@@ -33,6 +33,9 @@ fn explain(error: MediaError, upload: &Upload, size_max: ByteSize) -> UploadErro
             let size = ByteSize(upload.size.unwrap_or(limit.saturating_add(1)));
             UploadError::TooBig { size, size_max }
         }
+        error @ MediaError::Refused(_) => UploadError::Gone(Box::new(error)),
+        error @ MediaError::Undecryptable(_) => UploadError::Undecryptable(Box::new(error)),
+        // The enum belongs to the library and is open.
         error => UploadError::Unreachable(Box::new(error)),
     }
 }

@@ -45,15 +45,6 @@ pub(crate) fn keycap(number: usize) -> Option<String> {
     }
 }
 
-/// Whether a reaction says yes or no.
-pub(crate) fn answer(key: &str) -> Option<bool> {
-    match bare(key).as_str() {
-        "✅" => Some(true),
-        "❌" => Some(false),
-        _ => None,
-    }
-}
-
 /// Without U+FE0F. A key that is longer than any button's is none, and is not copied.
 fn bare(key: &str) -> String {
     const LEN_MAX: usize = 16;
@@ -94,15 +85,14 @@ mod tests {
     #[test]
     fn other_reactions_mean_nothing() {
         for key in ["👍", "", "⏮⏮", "skip"] {
-            assert_eq!((button(key), answer(key)), (None, None), "{key}");
+            assert_eq!(button(key), None, "{key}");
         }
-        assert_eq!((answer("✅"), answer("❌\u{fe0f}")), (Some(true), Some(false)));
     }
 
     proptest! {
         #[test]
         fn any_key_is_read_without_panic(key: String) {
-            let read = (button(&key), digit(&key), answer(&key));
+            let read = (button(&key), digit(&key));
             drop(read);
         }
     }

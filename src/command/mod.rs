@@ -20,7 +20,7 @@ mod title;
 mod words;
 
 pub(crate) use access::{Allow, Block};
-pub(crate) use buttons::{BUTTONS, button, digit};
+pub(crate) use buttons::{BUTTONS, button, digit, keycap};
 pub(crate) use order::{
     Autoplay, Blocked, Change, Command, DjCommand, Episode, Host, ListCommand, LoopMode, Seek,
     SetCommand, Wanted, Which,
@@ -34,6 +34,6 @@ pub(crate) use reply::{
 };
 pub(crate) use rights::{Decision, Group, Levels, Person, Refusal, RoomRules, decide};
 pub(crate) use settings::{Defaults, ListFull, RoomSettings, Setting, SettingError, VOLUME_MAX};
-pub(crate) use structured::{DESCRIPTION_TYPE, Description, descriptions, structured};
+pub(crate) use structured::{DESCRIPTION_TYPE, descriptions, structured};
 pub(crate) use title::Title;
 pub(crate) use words::Word;

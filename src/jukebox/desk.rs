@@ -111,7 +111,6 @@ impl Desk {
                 if let Err(deck) = self.mixer.clip(id, deck) {
                     self.discard(*deck);
                     self.let_go(id);
-                    self.tell(News::ClipEnded(id));
                 }
             }
             Order::Skip => self.mixer.skip(self.fade),
@@ -191,7 +190,7 @@ impl Desk {
                 }
                 MixerEvent::ClipEnded(id) => {
                     self.let_go(id);
-                    News::ClipEnded(id)
+                    continue;
                 }
                 MixerEvent::Drained => continue,
             };

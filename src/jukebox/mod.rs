@@ -35,6 +35,6 @@ pub(crate) use item::{Item, Origin, Upload};
 pub(crate) use library::Library;
 pub(crate) use open::{Opened, Sound};
 pub(crate) use player::{News, Player};
-pub(crate) use resolve::Resolver;
+pub(crate) use resolve::{Found, Resolver};
 pub(crate) use upload::{UploadError, Uploads};
 pub(crate) use want::Want;

@@ -70,8 +70,6 @@ pub(crate) enum News {
         /// Why it broke off, if it did.
         error: Option<PlayError>,
     },
-    /// This clip is heard no longer.
-    ClipEnded(TrackId),
     /// How far this one has played; about once a second.
     Position {
         /// Which.

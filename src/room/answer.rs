@@ -35,7 +35,7 @@ impl Room {
 
     /// Says that something was done, where the room wants to hear that.
     pub(super) fn confirm(&self, reply: &Reply, to: ReplyTo) {
-        if !self.kept.settings.quiet {
+        if !(self.kept.settings.quiet && reply.is_confirmation()) {
             self.say(reply, Some(to));
         }
     }

@@ -73,7 +73,7 @@ impl Room {
     pub(super) fn say_when_joined(&mut self, reply: Reply, to: ReplyTo) {
         match &mut self.call {
             Some(ongoing) if !ongoing.joined => ongoing.waiting.push((to, reply)),
-            Some(_) => self.say(&reply, Some(to)),
+            Some(_) => self.confirm(&reply, to),
             None => self.on_joining.push((to, reply)),
         }
     }
@@ -193,7 +193,7 @@ impl Room {
         let waiting = std::mem::take(&mut ongoing.waiting);
         self.count_time_alone();
         for (to, reply) in waiting {
-            self.say(&reply, Some(to));
+            self.confirm(&reply, to);
         }
     }
 

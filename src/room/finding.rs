@@ -12,7 +12,7 @@ use super::{Room, ask::Asker, panel::Purpose};
 use crate::{
     command::{Limit, PICKS_MAX, Picks, Reply, Title},
     jukebox::{
-        Item, Opened, Origin, PlayError, Resolver, Sound, Want,
+        Found, Item, Opened, Origin, PlayError, Resolver, Sound, Want,
         queue::{AddError, Added, Asked, Place},
     },
 };
@@ -34,9 +34,28 @@ pub(super) struct Looked {
 /// What was found.
 pub(super) enum Finding {
     /// Something to be queued; the first of it may be open already.
-    Items { items: Vec<Item>, opened: Option<Box<Opened>> },
+    Items {
+        items: Vec<Item>,
+        opened: Option<Box<Opened>>,
+        /// Whether the list that they are of has more.
+        is_cut: bool,
+    },
     /// Something to choose from.
     Picks { query: Title, items: Vec<Item>, count: usize },
+}
+
+/// How something is to be queued.
+pub(super) struct Request {
+    pub(super) place: Place,
+    pub(super) asked: ReplyTo,
+    pub(super) is_cut: bool,
+}
+
+impl Request {
+    /// At the end, all of it.
+    pub(super) fn of(asked: ReplyTo) -> Self {
+        Self { place: Place::End, asked, is_cut: false }
+    }
 }
 
 /// A list that somebody picks from.
@@ -49,6 +68,11 @@ pub(super) struct Picking {
 }
 
 impl Picking {
+    /// How many there are to choose from.
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// Whether this person's choice from this message counts.
     pub(super) fn is_for(&self, event: &EventId, who: &UserId) -> bool {
         self.event.as_ref() == Some(event) && self.by == *who
@@ -109,7 +133,10 @@ impl Room {
             Err(error) => return error!(%error, "looking for something failed"),
         };
         match found {
-            Ok(Finding::Items { items, opened }) => self.add(items, opened, place, asked).await,
+            Ok(Finding::Items { items, opened, is_cut }) => {
+                let request = Request { place, asked, is_cut };
+                self.add(items, opened, request).await;
+            }
             Ok(Finding::Picks { query, items, count }) => self.offer(query, items, count, asked),
             Err(error) => self.refuse(&error, Some(asked)),
         }
@@ -120,8 +147,7 @@ impl Room {
         &mut self,
         mut items: Vec<Item>,
         opened: Option<Box<Opened>>,
-        place: Place,
-        asked: ReplyTo,
+        Request { place, asked, is_cut }: Request,
     ) {
         items.retain(|item| !matches!(&item.origin, Origin::Link(url) if self.blocks_link(url)));
         let of = items.first().map(|item| item.title.clone());
@@ -145,19 +171,19 @@ impl Room {
             self.say_when_joined(Reply::Playing(title.clone()), asked.clone());
             self.join_if_out().await;
         }
-        self.tell_added(&added, title, asked);
+        self.tell_added(&added, title, is_cut, asked);
         self.panel.touch();
     }
 
     /// Says where in the queue it is, unless it plays at once and is all there is.
-    fn tell_added(&self, added: &Added, title: Title, asked: ReplyTo) {
+    fn tell_added(&self, added: &Added, title: Title, is_cut: bool, asked: ReplyTo) {
         let waiting = added.ids.len() - usize::from(added.begins);
         let Some(position) = added.position.filter(|_| waiting > 0) else { return };
         let reply = if added.ids.len() == 1 {
             Reply::Queued { title, position, wait: self.queue.starts_in(position) }
         } else {
             let left_out = added.left_out.count();
-            Reply::QueuedMany { title, count: added.ids.len(), position, left_out }
+            Reply::QueuedMany { title, count: added.ids.len(), position, left_out, is_cut }
         };
         self.say(&reply, Some(asked));
     }
@@ -183,7 +209,7 @@ impl Room {
         match number.checked_sub(1).and_then(|at| list.items.get(at)) {
             Some(item) => {
                 let item = item.clone();
-                self.add(vec![item], None, Place::End, asker.to.clone()).await;
+                self.add(vec![item], None, Request::of(asker.to.clone())).await;
             }
             None => {
                 let last = list.items.len();
@@ -199,16 +225,15 @@ async fn find(resolver: &Resolver, want: Want, sound: Sound) -> Result<Finding, 
         let (items, count) = resolver.search(words, PICKS_MAX).await?;
         return Ok(Finding::Picks { query: Title::new(words), items, count });
     }
-    let found = resolver.find(want).await?;
-    let mut items = found.items;
-    let Some(source) = found.opened else { return Ok(Finding::Items { items, opened: None }) };
+    let Found { mut items, opened, is_cut } = resolver.find(want).await?;
+    let Some(source) = opened else { return Ok(Finding::Items { items, opened: None, is_cut }) };
     let opening = tokio::task::spawn_blocking(move || source.open_at(sound, Duration::ZERO));
     let opened = opening.await.map_err(PlayError::Unfinished)??;
     if let Some(first) = items.first_mut() {
         first.title = opened.title.clone();
         first.duration = opened.duration();
     }
-    Ok(Finding::Items { items, opened: Some(Box::new(opened)) })
+    Ok(Finding::Items { items, opened: Some(Box::new(opened)), is_cut })
 }
 
 /// What somebody is told whose request does not fit.

@@ -237,6 +237,15 @@ impl Room {
                 self.say(&Reply::BeyondEnd { duration }, Some(to));
             }
             _ if self.stage.on.is_none() => self.say(&Reply::NothingPlays, Some(to)),
+            // The desk goes there once it plays again.
+            _ if current.state == State::Paused => {
+                let entry = current.entry.id;
+                let ms = u64::try_from(place.as_millis()).unwrap_or(u64::MAX);
+                self.queue.note_position(entry, ms);
+                self.unsaved.queue = true;
+                self.seek(place, None);
+                self.confirm(&Reply::Sought(place), to);
+            }
             _ => self.seek(place, Some(to)),
         }
     }

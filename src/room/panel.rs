@@ -4,17 +4,17 @@
 //! before the panel: an edit waits until the last one is a few seconds past, and the buttons come one
 //! by one.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use phonograph_call::matrixrtc::EventId;
 use phonograph_matrix::{Edit, Image, Notice, Picture, ReplyTo};
 use phonograph_media::playback::Cover;
-use tokio::{sync::oneshot, task::JoinError, time::Instant};
+use tokio::{task::JoinError, time::Instant};
 use tracing::warn;
 
 use super::Room;
 use crate::{
-    command::{BUTTONS, Panel as Shown, Reply},
+    command::{BUTTONS, Panel as Shown, Reply, keycap},
     jukebox::queue::EntryId,
 };
 
@@ -24,8 +24,8 @@ const EDIT_EVERY: Duration = Duration::from_secs(4);
 const PROGRESS_EVERY: Duration = Duration::from_secs(20);
 /// How long what happens at once is gathered into one edit.
 const GATHER: Duration = Duration::from_millis(300);
-/// The time between two buttons.
-const BUTTON_EVERY: Duration = Duration::from_secs(5);
+/// The time between two reactions of ours, so that answers are not held up.
+const REACT_EVERY: Duration = Duration::from_secs(5);
 
 /// The room's panel.
 #[derive(Debug)]
@@ -38,8 +38,10 @@ pub(super) struct Panel {
     edited: Option<Instant>,
     /// While the first version is being sent.
     posting: bool,
-    /// Buttons that are still to be put under it, and when the next one is.
-    buttons: Option<(usize, Instant)>,
+    /// Reactions that are still to be put under messages, as buttons: eighteen at most.
+    reactions: VecDeque<(EventId, String)>,
+    /// When the next of them may be.
+    react_at: Instant,
     /// The cover of the track that plays.
     cover: Option<(EntryId, Picture)>,
     cover_shown: Option<EntryId>,
@@ -71,7 +73,8 @@ impl Panel {
             touched: false,
             edited: None,
             posting: false,
-            buttons: None,
+            reactions: VecDeque::new(),
+            react_at: Instant::now(),
             cover: None,
             cover_shown: None,
         }
@@ -94,9 +97,15 @@ impl Panel {
         }
     }
 
+    /// Puts buttons under a message, in the place of those of its kind that are still to come.
+    fn offer(&mut self, event: &EventId, keys: impl Iterator<Item = String>) {
+        self.reactions.retain(|(other, _)| other != event);
+        self.reactions.extend(keys.map(|key| (event.clone(), key)));
+    }
+
     /// When there is something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        let button = self.buttons.map(|(_, at)| at);
+        let button = (!self.reactions.is_empty()).then_some(self.react_at);
         let edit = (self.touched && !self.posting).then(|| match self.edited {
             Some(edited) => edited + EDIT_EVERY,
             None => Instant::now() + GATHER,
@@ -109,7 +118,7 @@ impl Room {
     /// Edits the panel, posts the first one, or puts the next button under it.
     pub(super) fn show_panel(&mut self) {
         let now = Instant::now();
-        if self.panel.buttons.is_some_and(|(_, at)| at <= now) {
+        if self.panel.react_at <= now {
             self.put_button(now);
         }
         if !self.panel.touched || self.panel.posting {
@@ -170,7 +179,6 @@ impl Room {
             reply_to: None,
         };
         self.panel.event = None;
-        self.panel.buttons = None;
         self.panel.posting = self.dispatch(notice, Purpose::Panel);
         self.panel.edited = Some(Instant::now());
         self.panel.shown = Some(shown);
@@ -204,12 +212,13 @@ impl Room {
                 self.panel.posting = false;
                 if let Some(event) = event {
                     self.save_panel(&event).await;
+                    self.panel.offer(&event, BUTTONS.iter().map(ToString::to_string));
                     self.panel.event = Some(event);
-                    self.panel.buttons = Some((0, Instant::now()));
                 }
             }
             Ok(Sent::Message(Purpose::Picks, Some(event))) => {
                 if let Some(picking) = &mut self.picking {
+                    self.panel.offer(&event, (1..=picking.len()).filter_map(keycap));
                     picking.was_sent(event);
                 }
             }
@@ -223,16 +232,11 @@ impl Room {
     }
 
     fn put_button(&mut self, now: Instant) {
-        let Some((index, _)) = self.panel.buttons.take() else { return };
-        let (Some(key), Some(event)) = (BUTTONS.get(index), self.panel.event.clone()) else {
-            return;
-        };
-        let sent: Result<oneshot::Receiver<EventId>, _> =
-            self.shared.outbox.react(&self.id, event, (*key).to_owned());
-        if let Err(error) = sent {
+        let Some((event, key)) = self.panel.reactions.pop_front() else { return };
+        if let Err(error) = self.shared.outbox.react(&self.id, event, key) {
             warn!(%error, "a button is missing");
         }
-        self.panel.buttons = Some((index + 1, now + BUTTON_EVERY));
+        self.panel.react_at = now + REACT_EVERY;
     }
 
     /// The cover of what plays, once it is uploaded.

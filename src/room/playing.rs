@@ -245,7 +245,7 @@ impl Room {
             News::Ended { id, finished, error } => self.ended(id, finished, error),
             News::Position { id, at } => self.note_position(id, at).await,
             News::Sought { id, done } => self.came_to(id, done),
-            News::ClipEnded(_) | News::Silent => {}
+            News::Silent => {}
         }
     }
 

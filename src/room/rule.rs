@@ -3,13 +3,13 @@
 use phonograph_call::matrixrtc::UserId;
 use phonograph_matrix::ReplyTo;
 
-use super::{Room, ask::Asker};
+use super::{Room, ask::Asker, finding::Request};
 use crate::{
     command::{
         Blocked, DjCommand, ListCommand, ListFull, ListOutcome, Reply, RoomSettings, SetCommand,
         Setting, Title,
     },
-    jukebox::queue::{ListError, Place},
+    jukebox::queue::ListError,
 };
 
 impl Room {
@@ -116,7 +116,7 @@ impl Room {
                     return self.say(&reply, Some(to));
                 };
                 let items = list.items.clone();
-                return self.add(items, None, Place::End, to).await;
+                return self.add(items, None, Request::of(to)).await;
             }
             ListCommand::Save(name) => {
                 let saved = self.lists.save(&name, self.queue.items());

@@ -7,10 +7,8 @@
 
 mod calls;
 mod library;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the room"))]
 mod loudness;
 mod migrate;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the room"))]
 mod rooms;
 
 use std::{
@@ -22,9 +20,7 @@ use std::{
 use rusqlite::Connection;
 
 pub(crate) use library::{FileId, Files, Stamp, Stored, Tags, nanoseconds};
-#[expect(unused_imports, reason = "wired in by the room")]
 pub(crate) use loudness::{LoudnessKey, Measured};
-#[expect(unused_imports, reason = "wired in by the room")]
 pub(crate) use rooms::Field;
 
 /// The file's name inside the store folder.
@@ -82,7 +78,6 @@ impl Store {
     }
 
     /// The files of the library.
-    #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the app"))]
     pub(crate) fn files(&self) -> Files {
         self.files.clone()
     }

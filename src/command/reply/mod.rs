@@ -49,6 +49,8 @@ pub(crate) enum Reply {
         position: usize,
         /// How many did not fit into the limits of the queue.
         left_out: usize,
+        /// Whether the list that they are of is longer than what is read of one.
+        is_cut: bool,
     },
     /// It was not queued, for this limit of the room.
     OverLimit(Limit),

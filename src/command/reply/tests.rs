@@ -99,15 +99,16 @@ fn replies() -> Vec<(Reply, &'static str)> {
         ),
         (Reply::Queued { title: x(), position: 2, wait: None }, "Queued as 2: Für Elise."),
         (
-            Reply::QueuedMany { title: x(), count: 12, position: 3, left_out: 0 },
+            Reply::QueuedMany { title: x(), count: 12, position: 3, left_out: 0, is_cut: false },
             "Queued 12 of Für Elise, as 3 to 14.",
         ),
         (
-            Reply::QueuedMany { title: x(), count: 12, position: 3, left_out: 4 },
-            "Queued 12 of Für Elise, as 3 to 14. 4 more did not fit into the queue.",
+            Reply::QueuedMany { title: x(), count: 12, position: 3, left_out: 4, is_cut: true },
+            "Queued 12 of Für Elise, as 3 to 14. 4 more did not fit into the queue. The list goes on, \
+             but I take no more of it.",
         ),
         (
-            Reply::QueuedMany { title: x(), count: 1, position: 3, left_out: 4 },
+            Reply::QueuedMany { title: x(), count: 1, position: 3, left_out: 4, is_cut: false },
             "Queued one of Für Elise as 3. 4 more did not fit into the queue.",
         ),
         (
@@ -200,7 +201,7 @@ fn replies() -> Vec<(Reply, &'static str)> {
         ),
         (Reply::Lists(Vec::new()), "No lists are saved. !save NAME saves the queue as one."),
         (
-            list(ListOutcome::Saved { count: 12, left_out: 0 }),
+            list(ListOutcome::Saved { count: 12, left_out: 0, is_cut: false }),
             "Saved 12 as “Late”. !load Late queues them.",
         ),
         (

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::command::{
     Autoplay, Blocked, Group, LoopMode, Misunderstood, Prefix, Refusal, Setting, Title, Word,
-    time::{clock, exact},
+    time::clock,
 };
 
 impl Reply {
@@ -22,8 +22,9 @@ impl Reply {
                 let wait = wait.map_or_else(String::new, |wait| format!(", in about {}", clock(wait)));
                 format!("Queued as {position}: {title}{wait}.")
             }
-            Self::QueuedMany { title, count, position, left_out } => {
-                queued_many(title, *count, *position, *left_out)
+            Self::QueuedMany { title, count, position, left_out, is_cut } => {
+                let goes_on = if *is_cut { " The list goes on, but I take no more of it." } else { "" };
+                queued_many(title, *count, *position, *left_out) + goes_on
             }
             Self::OverLimit(limit) => over_limit(*limit, p),
             Self::Stopped => "Stopped.".to_owned(),

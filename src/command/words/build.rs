@@ -6,7 +6,6 @@ use percent_encoding::percent_decode_str;
 use phonograph_matrixrtc::UserId;
 use url::Url;
 
-use super::Word;
 use crate::command::{
     Blocked, Change, Command, DjCommand, Episode, Host, ListCommand, LoopMode, Misunderstood, Seek,
     SetCommand, Setting, Wanted, Which,

@@ -153,6 +153,7 @@ impl Library {
 
     /// Whether all folders have been looked through since the start. Until then, what is found by its
     /// tags may not be all there is.
+    #[cfg(test)]
     pub(crate) fn is_complete(&self) -> bool {
         self.shelf.is_complete.load(Ordering::Acquire)
     }
@@ -263,23 +264,6 @@ impl Shelf {
 
     fn index<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
         look(&self.index.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Finds a file by the names on the disk alone, and opens it. Blocking: it reads folders.
-///
-/// # Errors
-/// [`LibraryError`] says whether other words, or the operator, can help.
-pub(crate) fn find(folders: &[PathBuf], name: &str) -> Result<Found, LibraryError> {
-    if folders.is_empty() {
-        return Err(LibraryError::NoFolders);
-    }
-    let mut best = Best::default();
-    look_through(folders, &Query::new(name), &mut best)?;
-    let Candidate { item, path, .. } = best.only(name)?;
-    match File::open(&path) {
-        Ok(file) => Ok(Found { item, file }),
-        Err(source) => Err(LibraryError::Unopenable { title: item.title, path, source }),
     }
 }
 

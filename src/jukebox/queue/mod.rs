@@ -105,6 +105,7 @@ impl Queue {
     }
 
     /// An entry that plays, waits or has played.
+    #[cfg(test)]
     pub(crate) fn find(&self, id: EntryId) -> Option<&Entry> {
         self.entries().chain(&self.history).find(|entry| entry.id == id)
     }
@@ -115,6 +116,7 @@ impl Queue {
     }
 
     /// Whether nothing plays and nothing waits.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.current.is_none() && self.waiting.is_empty()
     }
@@ -130,6 +132,7 @@ impl Queue {
     }
 
     /// Whether people take turns.
+    #[cfg(test)]
     pub(crate) fn is_fair(&self) -> bool {
         self.fair
     }
