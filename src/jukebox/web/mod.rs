@@ -46,7 +46,7 @@ pub(crate) enum PlaylistError {
         title: Title,
     },
     /// It leads to itself, or to others too deep. A link from inside it may help.
-    #[error("the playlist {title} leads to itself or more than {DEPTH_MAX} lists deep")]
+    #[error("the playlist {title} leads to itself or through too many others")]
     Nested {
         /// What it is called.
         title: Title,
@@ -110,9 +110,9 @@ impl Web {
         let mut waiting: Vec<_> = entries.into_iter().rev().map(|entry| (entry, 0)).collect();
         let mut seen = BTreeSet::new();
         let mut trouble = None;
-        let mut tries = 0;
+        let (mut tries, mut lists) = (0, 0);
         while let Some((entry, depth)) = waiting.pop() {
-            if depth > DEPTH_MAX || !seen.insert(entry.url.clone()) {
+            if depth > DEPTH_MAX || lists > LISTS_MAX || !seen.insert(entry.url.clone()) {
                 let nested = PlaylistError::Nested { title: title.clone() };
                 trouble.get_or_insert(nested.into());
                 continue;
@@ -120,9 +120,11 @@ impl Web {
             match self.look_at(&entry.url).await {
                 Ok(Looked::Media(source)) => return Ok(*source),
                 Ok(Looked::List(list)) => {
+                    lists += 1;
                     waiting.extend(list.entries.into_iter().rev().map(|entry| (entry, depth + 1)));
                 }
                 Ok(Looked::Feed { bytes, url }) => {
+                    lists += 1;
                     let item = podcast::episode(&bytes, &url, &Episode::Latest)?;
                     if let Origin::Link(url) = item.origin {
                         waiting.push((Entry { url, title: None, duration: None }, depth + 1));

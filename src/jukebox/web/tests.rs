@@ -135,6 +135,19 @@ async fn a_list_is_played_by_the_first_link_that_can_be() {
 }
 
 #[tokio::test]
+async fn a_tree_of_lists_is_given_up_before_it_is_seen_all() {
+    let server = Server::start(|request| {
+        let here = path(request).len();
+        let list: String = (0..9).map(|n| format!("/{}{n}\n", "x".repeat(here))).collect();
+        reply("", format!("#EXTM3U\n{list}").as_bytes())
+    })
+    .await;
+    let said = say(resolver(|_| ()).open(&item(&server, "/")).await);
+    assert!(said.contains("through too many others"), "{said}");
+    assert_eq!(server.requests().len(), LISTS_MAX + 1);
+}
+
+#[tokio::test]
 async fn a_link_to_music_is_asked_for_once() {
     let mp3 = fs::read(asset("tones.mp3")).unwrap();
     let server = Server::start(move |_| reply("", &mp3)).await;
