@@ -59,7 +59,7 @@ async fn bad_lists_are_told_in_a_sentence() {
         let depth = path(request).len();
         reply("", format!("#EXTM3U\n/{}.m3u\n", "x".repeat(depth)).as_bytes())
     };
-    let cases: [(&str, fn(&str) -> Vec<u8>, &str); 4] = [
+    let cases: [(&str, Answer, &str); 4] = [
         ("of itself", |_| reply("", b"#EXTM3U\n/x\n"), "The playlist “x” leads to itself"),
         (
             "of files",
@@ -138,7 +138,8 @@ async fn a_list_is_played_by_the_first_link_that_can_be() {
 async fn a_tree_of_lists_is_given_up_before_it_is_seen_all() {
     let server = Server::start(|request| {
         let here = path(request).len();
-        let list: String = (0..9).map(|n| format!("/{}{n}\n", "x".repeat(here))).collect();
+        let links: Vec<_> = (0..9).map(|n| format!("/{}{n}", "x".repeat(here))).collect();
+        let list = links.join("\n");
         reply("", format!("#EXTM3U\n{list}").as_bytes())
     })
     .await;
@@ -290,6 +291,9 @@ async fn uploads_are_downloaded_within_the_limit_of_links() {
     let said = say(resolver.open(&upload(2 << 30)).await);
     assert!(said.starts_with("That file is too big"), "{said}");
 }
+
+/// What a server makes of a request.
+type Answer = fn(&str) -> Vec<u8>;
 
 async fn look(server: &Server, path: &str) -> Result<Found, PlayError> {
     resolver(|_| ()).look(&link(server, path)).await
