@@ -74,6 +74,12 @@ impl Links {
             .referer(false)
             // A proxy would do the look-up, and could be led anywhere.
             .no_proxy()
+            // Other users of the client's crate switch these on for all; a little that is packed can
+            // become more than any memory holds.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .build()?;
         let config::Links { size_max, patience, .. } = *settings;
         Ok(Self { client, guard, size_max, patience })
