@@ -347,7 +347,13 @@ impl Rooms {
             Vec::new()
         });
         let joined = account.joined_rooms();
-        for room in stored.iter().filter(|room| joined.contains(room)).take(ROOMS_MAX) {
+        let (known, left): (Vec<_>, Vec<_>) = stored.iter().partition(|room| joined.contains(room));
+        for room in left {
+            if let Err(error) = self.shared.store.forget_room(room).await {
+                warn!(%room, %error, "a room that we have left is not forgotten");
+            }
+        }
+        for room in known.into_iter().take(ROOMS_MAX) {
             self.open(room);
         }
     }

@@ -38,6 +38,10 @@ pub(crate) struct Config {
     /// What commands begin with. A mention of the bot does as well.
     #[serde(default)]
     pub(crate) prefix: Prefix,
+    /// Whether rooms are told of the commands by state events (MSC4391), so that clients can offer
+    /// them. It takes the power level for state in a room, and some minutes, once for each version.
+    #[serde(default)]
+    pub(crate) describe_commands: bool,
     /// A folder of the bot's own, for its device's keys. Keep it: whoever loses it becomes a new
     /// device, which people see as a new session, and cannot read what was written before.
     #[serde(default = "default_store")]

@@ -83,7 +83,6 @@ pub(crate) enum PlayError {
 impl PlayError {
     /// Whether what plays goes on when it is opened anew at once: a station whose format cannot be
     /// entered in its middle was interrupted, or has changed it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the room"))]
     pub(crate) fn is_over_when_reopened(&self) -> bool {
         matches!(self, Self::LinkBroke { source, .. } if source.is_over_when_reopened())
     }

@@ -62,6 +62,7 @@ impl Room {
             Heard::Misunderstood(why) => self.say(&Reply::Misunderstood(why), Some(to)),
         }
         self.shared.outbox.read(&self.id, message.event.clone());
+        self.describe_commands();
     }
 
     /// Whether somebody is heard here.

@@ -18,6 +18,8 @@ pub(super) struct Kept {
     pub(super) settings: RoomSettings,
     /// Whether we were in the call, and want to be again.
     pub(super) in_call: bool,
+    /// The version of the program that has described its commands here.
+    pub(super) described: Option<String>,
 }
 
 impl Kept {

@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod call;
+mod describe;
 mod finding;
 mod kept;
 mod obey;
@@ -144,6 +145,8 @@ struct Room {
     typing_at: Option<Instant>,
     typing: bool,
     panel: Panel,
+    /// At most one task. It ends with the room.
+    describing: JoinSet<()>,
     /// What is sent, to learn its event id.
     sending: JoinSet<panel::Sent>,
     picking: Option<Picking>,
@@ -186,6 +189,7 @@ impl Room {
             typing_at: None,
             typing: false,
             panel: Panel::new(panel),
+            describing: JoinSet::new(),
             sending: JoinSet::new(),
             picking: None,
             votes: Votes::default(),

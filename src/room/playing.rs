@@ -11,6 +11,7 @@ use phonograph_media::playback::{Begin, Config, Join, TrackId, Volume};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
+    time::Instant,
 };
 use tracing::{error, info, warn};
 
@@ -24,12 +25,17 @@ use crate::{
     },
 };
 
+/// How long a station has to have played before it is opened anew when it changes its format.
+const REOPEN_AFTER: Duration = Duration::from_secs(10);
+
 /// What is on the desk, and on its way there.
 #[derive(Default)]
 pub(super) struct Stage {
     next_track: u64,
     /// What plays, or is paused.
     pub(super) on: Option<On>,
+    /// Since when.
+    on_since: Option<Instant>,
     /// What is to follow it.
     after: Option<After>,
     /// Whether the end of what plays is near.
@@ -139,6 +145,7 @@ impl Room {
         titles: Option<watch::Receiver<Option<Title>>>,
     ) {
         self.stage.on = Some(On { track, entry });
+        self.stage.on_since = Some(Instant::now());
         self.stage.after = None;
         self.stage.preparing = JoinSet::new();
         self.stage.ends_soon = false;
@@ -278,6 +285,10 @@ impl Room {
         let Some(on) = self.stage.on.filter(|on| on.track == track) else { return };
         if let Some(error) = error {
             self.stage.on = None;
+            if error.is_over_when_reopened() && self.has_played_since(on.entry) {
+                info!(error = phonograph_call::chain(&error), "opening what plays anew");
+                return self.begin_current();
+            }
             return self.failed(on.entry, &error);
         }
         if !finished {
@@ -288,6 +299,13 @@ impl Room {
         self.queue.advance(Why::Ended, &self.lists);
         self.unsaved.queue = true;
         self.begin_current();
+    }
+
+    /// Whether an entry has played for a while since it was opened, so that opening it anew does not go
+    /// on for ever.
+    fn has_played_since(&mut self, entry: EntryId) -> bool {
+        self.queue.note_position(entry, 0);
+        self.stage.on_since.is_some_and(|since| since.elapsed() >= REOPEN_AFTER)
     }
 
     /// The current entry cannot be played: whoever asked for it is told, and the next one's turn comes.

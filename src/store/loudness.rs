@@ -19,16 +19,6 @@ impl LoudnessKey {
     pub(crate) fn file(path: &Path, size: u64, modified: SystemTime) -> Self {
         Self(format!("file:{size}:{}:{}", nanoseconds(modified), path.display()))
     }
-
-    /// A file in the media repository, by its `mxc://` address: what it names never changes.
-    pub(crate) fn upload(address: &str) -> Self {
-        Self(format!("upload:{address}"))
-    }
-
-    /// A file on the web, by its address and its size: its server may change it.
-    pub(crate) fn link(address: &str, size: u64) -> Self {
-        Self(format!("link:{size}:{address}"))
-    }
 }
 
 /// How loud something is as a whole. EBU R 128, ITU-R BS.1770-4.
@@ -92,13 +82,17 @@ mod tests {
 
     use super::*;
 
+    fn key(path: &str) -> LoudnessKey {
+        LoudnessKey::file(Path::new(path), 7, SystemTime::UNIX_EPOCH)
+    }
+
     const QUIET: Measured = Measured { lufs: -31.5, peak_dbtp: -9.25 };
     const LOUD: Measured = Measured { lufs: -7.5, peak_dbtp: 0.5 };
 
     #[tokio::test]
     async fn what_was_measured_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let key = LoudnessKey::upload("mxc://x/y");
+        let key = key("/m/y");
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.loudness(key.clone()).await.unwrap(), None);
         store.set_loudness(key.clone(), QUIET).await.unwrap();
@@ -122,7 +116,7 @@ mod tests {
     async fn silence_is_not_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let key = LoudnessKey::link("https://x/y", 7);
+        let key = key("/m/z");
         let silence = Measured { lufs: f32::NEG_INFINITY, peak_dbtp: f32::NEG_INFINITY };
         store.set_loudness(key.clone(), silence).await.unwrap();
         assert_eq!(store.loudness(key).await.unwrap(), None);
@@ -132,7 +126,7 @@ mod tests {
     async fn the_oldest_measurements_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let keys = ["a", "b", "c"].map(LoudnessKey::upload);
+        let keys = ["a", "b", "c"].map(key);
         for key in keys.iter().chain([&keys[0]]) {
             store.set_loudness(key.clone(), QUIET).await.unwrap();
         }

@@ -39,13 +39,21 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Autoplay, LoopMode};
 
 pub(crate) use add::{Added, Asked, Place};
+#[cfg(test)]
+use edit::NoSuchEntry;
 pub(crate) use edit::{MoveError, Selection};
 pub(crate) use entry::{Current, Entry, EntryId, State};
 use limits::LeftOut;
 pub(crate) use limits::{AddError, Limits};
+#[cfg(test)]
+use lists::List;
 pub(crate) use lists::{ListError, Lists};
+#[cfg(test)]
+use playing::{Advanced, NoPrevious, Upcoming};
 pub(crate) use playing::{FAILURES_MAX, Following, Resumed, Why};
 pub(crate) use undo::Undone;
+#[cfg(test)]
+use view::{Page, Row, Total};
 pub(crate) use votes::{Share, Vote, Votes};
 
 /// The most entries that play and wait in any room, whatever its settings: a few hundred kilobytes.
