@@ -175,7 +175,6 @@ async fn serve(
 ) -> anyhow::Result<ExitCode> {
     account.calls().end_stale_memberships().await;
     let mut rooms = Rooms::new(Arc::clone(&shared));
-    rooms.come_back(&account).await;
     let mut invites = Invites::new(Arc::clone(&account), Arc::clone(&shared));
     for invite in account.pending_invites().await {
         invites.answer(invite);
@@ -199,6 +198,7 @@ async fn serve(
                     let room = reaction.room.clone();
                     rooms.hand_on(&room, Said::Reaction(reaction));
                 }
+                Incoming::Synced => rooms.come_back(&account).await,
                 Incoming::Invite(invite) => invites.answer(invite),
                 Incoming::Gone(room) => rooms.close(&room),
                 Incoming::Upgraded(upgraded) => invites.follow(upgraded),
@@ -354,7 +354,10 @@ impl Rooms {
             }
         }
         for room in known.into_iter().take(ROOMS_MAX) {
-            self.open(room);
+            // Somebody may have spoken in it already.
+            if !self.inboxes.contains_key(room) {
+                self.open(room);
+            }
         }
     }
 

@@ -122,10 +122,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        command::{Prefix, Reference, Wanted},
+        command::{Prefix, Reference},
         config::Config,
         jukebox::{
-            Resolver,
+            Resolver, Want,
             server::{Server, Then, parts},
         },
     };
@@ -207,24 +207,21 @@ mod tests {
     }
 
     async fn ask(folder: &Path, name: &str) -> Result<Opened, PlayError> {
-        open(folder, Wanted::Name(name.to_owned())).await
+        open(folder, Want::Name(name.to_owned())).await
     }
 
     async fn follow(server: &Server, path: &str) -> Result<Opened, PlayError> {
-        open(Path::new("/nonexistent"), Wanted::Link(server.url(path))).await
+        open(Path::new("/nonexistent"), Want::Link(server.url(path))).await
     }
 
-    async fn open(folder: &Path, wanted: Wanted) -> Result<Opened, PlayError> {
+    async fn open(folder: &Path, want: Want) -> Result<Opened, PlayError> {
         let mut config = Config::example();
         config.library.folders = vec![folder.to_owned()];
         config.links.allow_hosts = vec!["127.0.0.1".to_owned()];
         config.links.patience = Duration::from_millis(300);
-        let source = resolver(&config).resolve(&wanted).await?;
+        let found = Resolver::of(&config).find(want).await?;
+        let source = found.opened.expect("one that looking has opened");
         blocking(move || source.open_at(Sound { even_loudness: false }, Duration::ZERO)).await
-    }
-
-    fn resolver(config: &Config) -> Resolver {
-        Resolver::new(config).unwrap()
     }
 
     async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

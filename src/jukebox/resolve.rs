@@ -78,6 +78,16 @@ impl Resolver {
         })
     }
 
+    /// One with a store and an index of its own. Its folder is gone when this returns, and what is
+    /// open in it is not.
+    #[cfg(test)]
+    pub(super) fn of(config: &Config) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let library = Library::start(&config.library, store.files()).expect("a library");
+        Self::new(config, library, store).expect("a resolver")
+    }
+
     /// The same, that also gets what people send into rooms.
     pub(crate) fn with_uploads(self, uploads: Arc<dyn Uploads>) -> Self {
         Self { uploads: Some(uploads), ..self }

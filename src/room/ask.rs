@@ -180,7 +180,7 @@ impl Room {
             }
             (None, _) => None,
         }?;
-        let upload = Upload { content: attachment.content, size: attachment.size };
+        let upload = Upload { content: essence(&attachment.content), size: attachment.size };
         Some((attachment.name, upload))
     }
 
@@ -195,4 +195,11 @@ impl Room {
         let picks = self.picking.as_ref().is_some_and(|picking| picking.event() == Some(event));
         picks || self.panel.event() == Some(event)
     }
+}
+
+/// What is needed to fetch a file: queues keep it, and messages can hold anything beside it.
+fn essence(content: &serde_json::Value) -> serde_json::Value {
+    let kept = ["msgtype", "body", "url", "file"];
+    let kept = kept.iter().filter_map(|key| Some(((*key).to_owned(), content.get(*key)?.clone())));
+    serde_json::Value::Object(kept.collect())
 }

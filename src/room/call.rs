@@ -22,6 +22,8 @@ pub(super) struct Ongoing {
     pub(super) others: BTreeSet<Member>,
     /// Those of them who speak.
     speaking: BTreeSet<Member>,
+    /// How many other members there are.
+    others_count: usize,
     /// When we leave because nobody else is there.
     pub(super) leave_at: Option<Instant>,
     /// Who waits to be told that we are in, and what of.
@@ -107,6 +109,7 @@ impl Room {
             call,
             joined: false,
             others: BTreeSet::new(),
+            others_count: 0,
             speaking: BTreeSet::new(),
             leave_at: None,
             waiting: std::mem::take(&mut self.on_joining),
@@ -166,7 +169,12 @@ impl Room {
                 }
                 self.duck();
             }
-            Event::Others(_) => self.count_time_alone(),
+            Event::Others(count) => {
+                if let Some(ongoing) = &mut self.call {
+                    ongoing.others_count = count;
+                }
+                self.count_time_alone();
+            }
             Event::Speaking { member, active, .. } => {
                 if let Some(ongoing) = &mut self.call {
                     if active && ongoing.others.contains(&member) {
@@ -207,7 +215,7 @@ impl Room {
     pub(super) fn count_time_alone(&mut self) {
         let alone_for = self.alone_for();
         if let Some(ongoing) = &mut self.call {
-            let alone = ongoing.joined && ongoing.others.is_empty();
+            let alone = ongoing.joined && ongoing.others_count == 0;
             ongoing.leave_at = alone.then(|| Instant::now() + alone_for);
         }
     }

@@ -33,8 +33,8 @@ pub(super) struct Panel {
     event: Option<EventId>,
     /// As it was sent last.
     shown: Option<Shown>,
-    /// Whether something may differ from what is shown.
-    touched: bool,
+    /// When something that may differ from what is shown is looked at.
+    touched: Option<Instant>,
     edited: Option<Instant>,
     /// While the first version is being sent.
     posting: bool,
@@ -70,7 +70,7 @@ impl Panel {
         Self {
             event,
             shown: None,
-            touched: false,
+            touched: None,
             edited: None,
             posting: false,
             reactions: VecDeque::new(),
@@ -87,13 +87,15 @@ impl Panel {
 
     /// Something that it shows may have changed.
     pub(super) fn touch(&mut self) {
-        self.touched = true;
+        let now = Instant::now();
+        let earliest = self.edited.map_or(now, |edited| edited + EDIT_EVERY);
+        self.touched.get_or_insert(earliest.max(now + GATHER));
     }
 
     /// Time has passed in what plays.
     pub(super) fn tick(&mut self) {
         if self.edited.is_some_and(|edited| edited.elapsed() >= PROGRESS_EVERY) {
-            self.touched = true;
+            self.touch();
         }
     }
 
@@ -106,10 +108,7 @@ impl Panel {
     /// When there is something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         let button = (!self.reactions.is_empty()).then_some(self.react_at);
-        let edit = (self.touched && !self.posting).then(|| match self.edited {
-            Some(edited) => edited + EDIT_EVERY,
-            None => Instant::now() + GATHER,
-        });
+        let edit = self.touched.filter(|_| !self.posting);
         [button, edit].into_iter().flatten().min()
     }
 }
@@ -121,10 +120,10 @@ impl Room {
         if self.panel.react_at <= now {
             self.put_button(now);
         }
-        if !self.panel.touched || self.panel.posting {
+        if self.panel.posting || self.panel.touched.is_none_or(|at| at > now) {
             return;
         }
-        self.panel.touched = false;
+        self.panel.touched = None;
         if !self.kept.settings.panel {
             return;
         }

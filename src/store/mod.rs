@@ -165,7 +165,7 @@ mod tests {
         let files = store.files();
         let other = Connection::open(folder.path().join(FILE)).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let key = LoudnessKey::upload("mxc://x/y");
+        let key = LoudnessKey::file(Path::new("/m/y"), 1, std::time::SystemTime::UNIX_EPOCH);
         assert_eq!(store.loudness(key).await.unwrap(), None);
         assert_eq!(files.get(&[1]).unwrap(), []);
     }

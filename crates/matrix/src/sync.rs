@@ -66,6 +66,7 @@ pub(crate) async fn run(
     };
     let mut settings = SyncSettings::default().timeout(LONG_POLL).token(SyncToken::ReusePrevious);
     let mut pause = RETRY_FIRST;
+    let mut is_first = true;
     loop {
         match client.sync_once(settings.clone()).await {
             Ok(response) => {
@@ -75,6 +76,9 @@ pub(crate) async fn run(
                 pause = RETRY_FIRST;
                 settings = settings.token(response.next_batch.clone());
                 reader.read(response).await;
+                if std::mem::take(&mut is_first) {
+                    reader.hand_on(Incoming::Synced);
+                }
             }
             Err(error) if is_session_over(&error) => return SyncEnded,
             Err(error) => {

@@ -201,7 +201,7 @@ fn replies() -> Vec<(Reply, &'static str)> {
         ),
         (Reply::Lists(Vec::new()), "No lists are saved. !save NAME saves the queue as one."),
         (
-            list(ListOutcome::Saved { count: 12, left_out: 0, is_cut: false }),
+            list(ListOutcome::Saved { count: 12, left_out: 0 }),
             "Saved 12 as “Late”. !load Late queues them.",
         ),
         (

@@ -9,6 +9,8 @@ use crate::command::{
 };
 
 const HOUR: Duration = Duration::from_hours(1);
+/// What a queue takes at most, whatever is set.
+const QUEUE_MAX: usize = 1000;
 const DAY: Duration = Duration::from_hours(24);
 /// Power levels are integers of JSON, which Matrix keeps within ±(2⁵³ − 1).
 const LEVEL_MAX: i64 = (1 << 53) - 1;
@@ -34,8 +36,8 @@ pub(super) fn set(settings: &mut RoomSettings, setting: Setting, text: &str) -> 
             let within_a_day = |t: &str| within(t, "s", 1_000..=DAY.as_millis());
             settings.track_length_max = unless("off", text, within_a_day)?;
         }
-        Setting::PerPerson => settings.per_person_max = number(text, "", 1..=10_000)?,
-        Setting::QueueMax => settings.queue_max = number(text, "", 1..=10_000)?,
+        Setting::PerPerson => settings.per_person_max = number(text, "", 1..=QUEUE_MAX)?,
+        Setting::QueueMax => settings.queue_max = number(text, "", 1..=QUEUE_MAX)?,
         Setting::Autoplay => settings.autoplay = autoplay(text)?,
         Setting::Announce => settings.announce = switch(text)?,
         Setting::Quiet => settings.quiet = switch(text)?,

@@ -4,14 +4,14 @@ use std::{fs, io::Read, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use bytesize::ByteSize;
-use phonograph_media::playback::{self, MediaSource};
+use phonograph_media::playback::MediaSource;
 
 use super::*;
 use crate::{
-    command::{Prefix, Reference, Wanted},
+    command::{Prefix, Reference},
     config::{self, Config},
     jukebox::{
-        Resolver, Upload,
+        Resolver, Sound, Upload, Want,
         server::{Server, Then, reply},
         upload::{UploadError, Uploads},
     },
@@ -111,7 +111,7 @@ async fn pieces_of_a_list_are_guarded_as_links_are() {
     })
     .await;
     let resolver = resolver(|_| ());
-    let found = resolver.look(&link(&server, "/list.m3u")).await.unwrap();
+    let found = resolver.find(link(&server, "/list.m3u")).await.unwrap();
     assert_eq!(found.items.len(), 3);
     for item in &found.items {
         let said = say(resolver.open(item).await);
@@ -209,7 +209,7 @@ async fn a_feed_is_its_latest_episode_or_the_one_asked_for() {
     })
     .await;
     let resolver = resolver(|_| ());
-    let found = resolver.look(&link(&server, "/feed")).await.unwrap();
+    let found = resolver.find(link(&server, "/feed")).await.unwrap();
     assert_eq!(found.items[0].title.to_string(), "Show – Two");
     let first = resolver.podcast(&server.url("/feed"), &Episode::Number(2)).await.unwrap();
     assert_eq!(first.origin, Origin::Link(server.url("/1.mp3")));
@@ -226,7 +226,7 @@ async fn a_program_finds_what_plays_and_the_link_stays_what_was_asked_for() {
     let script = format!("echo title Found; echo duration 9; echo link {}", server.url("/x"));
     let resolver = resolver(|config| config.programs = vec![program(&script)]);
     let page: Url = "https://video.example/watch?v=1".parse().unwrap();
-    let found = resolver.look(&Wanted::Link(page.clone())).await.unwrap();
+    let found = resolver.find(Want::Link(page.clone())).await.unwrap();
     let item = Item {
         title: Title::new("Found"),
         origin: Origin::Link(page),
@@ -244,7 +244,7 @@ async fn what_a_program_prints_is_guarded_as_links_are() {
     let script = format!("echo link http://localhost:{port}/");
     let resolver = resolver(|config| config.programs = vec![program(&script)]);
     let page = "https://video.example/".parse().unwrap();
-    let said = say(resolver.look(&Wanted::Link(page)).await);
+    let said = say(resolver.find(Want::Link(page)).await);
     assert!(said.starts_with("I don't open localhost"), "{said}");
 }
 
@@ -253,7 +253,7 @@ async fn several_links_of_a_program_are_pieces_of_their_own() {
     let script = "echo title A; echo link http://a.example/; echo link http://b.example/";
     let resolver = resolver(|config| config.programs = vec![program(script)]);
     let page = "https://video.example/list".parse().unwrap();
-    let found = resolver.look(&Wanted::Link(page)).await.unwrap();
+    let found = resolver.find(Want::Link(page)).await.unwrap();
     let titles: Vec<_> = found.items.iter().map(|item| item.title.to_string()).collect();
     assert_eq!(titles, ["A", "b.example"]);
 }
@@ -292,11 +292,13 @@ async fn uploads_are_downloaded_within_the_limit_of_links() {
     assert!(said.starts_with("That file is too big"), "{said}");
 }
 
+const SOUND: Sound = Sound { even_loudness: false };
+
 /// What a server makes of a request.
 type Answer = fn(&str) -> Vec<u8>;
 
 async fn look(server: &Server, path: &str) -> Result<Found, PlayError> {
-    resolver(|_| ()).look(&link(server, path)).await
+    resolver(|_| ()).find(link(server, path)).await
 }
 
 fn resolver(change: impl FnOnce(&mut Config)) -> Resolver {
@@ -304,11 +306,11 @@ fn resolver(change: impl FnOnce(&mut Config)) -> Resolver {
     config.links.allow_hosts = vec!["127.0.0.1".to_owned()];
     config.links.patience = Duration::from_secs(1);
     change(&mut config);
-    Resolver::new(&config).unwrap()
+    Resolver::of(&config)
 }
 
-fn link(server: &Server, path: &str) -> Wanted {
-    Wanted::Link(server.url(path))
+fn link(server: &Server, path: &str) -> Want {
+    Want::Link(server.url(path))
 }
 
 fn item(server: &Server, path: &str) -> Item {
@@ -329,15 +331,15 @@ fn say<T>(result: Result<T, PlayError>) -> String {
 }
 
 async fn codec(source: Source) -> String {
-    let open = move || source.open(&playback::Config::default());
+    let open = move || source.open_at(SOUND, Duration::ZERO);
     let opened = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
-    opened.player.info().codec.clone()
+    opened.deck.info().codec.clone()
 }
 
 /// How long a source sounds up to its end or its failure.
 async fn played(source: Source) -> Duration {
     let play = move || {
-        let opened = source.open(&playback::Config::default()).unwrap();
+        let opened = source.open_at(SOUND, Duration::ZERO).unwrap();
         let mut reader = opened.reader;
         let mut heard = Duration::ZERO;
         while let Ok(batch) = reader.read_ahead() {

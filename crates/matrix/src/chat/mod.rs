@@ -39,6 +39,8 @@ pub enum Incoming {
     Reaction(Reaction),
     /// Somebody took something back: a message, or a reaction.
     Redacted(Redacted),
+    /// The first sync is done: what is known of the rooms is no older than this run.
+    Synced,
     /// Somebody invited us.
     Invite(Invite),
     /// We are no longer in that room: kicked, banned, or left by another session of ours.

@@ -69,6 +69,7 @@ impl Recent {
             }
             Incoming::Message(_)
             | Incoming::Reaction(_)
+            | Incoming::Synced
             | Incoming::Invite(_)
             | Incoming::Gone(_)
             | Incoming::Upgraded(_) => {}
