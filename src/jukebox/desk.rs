@@ -17,8 +17,9 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
+    broadcast::Tuned,
     error::PlayError,
-    open::{Follow, Opened},
+    open::{Follow, Opened, Supply},
     player::{News, Order},
 };
 
@@ -58,6 +59,8 @@ enum State {
     Resting(Box<Reader>),
     Reading(oneshot::Receiver<(Box<Reader>, Result<Batch, ReadError>)>),
     Seeking(oneshot::Receiver<(Box<Reader>, Result<Batch, SeekError>)>),
+    /// No reader: the packets are those of a station.
+    Tuned(Tuned),
     Over,
 }
 
@@ -137,8 +140,11 @@ impl Desk {
 
     /// Puts a source's reader to work, and gives its deck.
     fn take_in(&mut self, id: TrackId, opened: Opened) -> Deck {
-        let Opened { reader, deck, follow, .. } = opened;
-        let state = State::Resting(Box::new(reader));
+        let Opened { supply, deck, follow, .. } = opened;
+        let state = match supply {
+            Supply::Reader(reader) => State::Resting(Box::new(reader)),
+            Supply::Packets(tuned) => State::Tuned(tuned),
+        };
         self.readings.insert(id, Reading { state, follow, seek: None, failure: None });
         deck
     }
@@ -155,7 +161,7 @@ impl Desk {
         let current = self.mixer.current();
         let reading = current.and_then(|id| Some((id, self.readings.get_mut(&id)?)));
         match reading {
-            Some((_, reading)) if !matches!(reading.state, State::Over) => {
+            Some((_, reading)) if !matches!(reading.state, State::Over | State::Tuned(_)) => {
                 reading.seek = Some(to);
             }
             Some((id, _)) => self.tell(News::Sought { id, done: false }),
@@ -270,6 +276,12 @@ impl Reading {
                 };
                 // The room need not hear of it if it does not keep up.
                 drop(news.try_send(News::Sought { id, done }));
+            }
+            State::Tuned(tuned) => {
+                if !tuned.feed(deck) {
+                    self.failure = tuned.failure();
+                    self.end(deck);
+                }
             }
             State::Resting(_) | State::Over => {}
         }

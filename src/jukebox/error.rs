@@ -69,6 +69,15 @@ pub(crate) enum PlayError {
         /// Why.
         source: ReadError,
     },
+    /// A station that several rooms hear fell silent, each of them for this reason.
+    #[error(transparent)]
+    Station(Arc<PlayError>),
+    /// A station sends no more.
+    #[error("{title} sends no more")]
+    StationEnded {
+        /// What it is called.
+        title: Title,
+    },
     /// The clip is not there, or cannot be read.
     #[error("the clip cannot be played")]
     Clip(#[from] ClipError),
@@ -84,7 +93,11 @@ impl PlayError {
     /// Whether what plays goes on when it is opened anew at once: a station whose format cannot be
     /// entered in its middle was interrupted, or has changed it.
     pub(crate) fn is_over_when_reopened(&self) -> bool {
-        matches!(self, Self::LinkBroke { source, .. } if source.is_over_when_reopened())
+        match self {
+            Self::LinkBroke { source, .. } => source.is_over_when_reopened(),
+            Self::Station(error) => error.is_over_when_reopened(),
+            _ => false,
+        }
     }
 
     /// What the person who asked is told; `reference` is in the log beside the error.
@@ -114,6 +127,8 @@ impl PlayError {
             Self::Upload { title, source } => of_upload(source, title),
             Self::Media { title, is_endless, source } => of_media(source, title, *is_endless),
             Self::BrokeOff { title, .. } => Trouble::BrokeOff(title.clone()),
+            Self::Station(error) => return error.reply(reference),
+            Self::StationEnded { title } => Trouble::BrokeOff(title.clone()),
             Self::Clip(ClipError::Unknown(name)) => return Reply::NoClip(Title::new(name)),
             Self::Clip(ClipError::Unreadable { .. }) => Trouble::ClipsUnreadable,
             Self::Speech(_) => Trouble::SpeechFailed,

@@ -9,7 +9,7 @@ use phonograph_media::{
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::{error::PlayError, link::Watch, resolve::Source};
+use super::{broadcast::Tuned, error::PlayError, link::Watch, resolve::Source};
 use crate::command::Title;
 
 /// How something is to sound.
@@ -24,8 +24,8 @@ pub(crate) struct Sound {
 pub(crate) struct Opened {
     /// What to call it: by its tags if it has any, else as where it was found.
     pub(crate) title: Title,
-    /// The half that blocks.
-    pub(crate) reader: Reader,
+    /// Where its packets come from.
+    pub(crate) supply: Supply,
     /// The half that decodes.
     pub(crate) deck: Deck,
     /// Tells why the reader fails.
@@ -34,6 +34,17 @@ pub(crate) struct Opened {
     pub(crate) titles: Option<watch::Receiver<Option<Title>>>,
     /// The picture in it.
     pub(crate) cover: Option<Cover>,
+    /// Whether it has no end that anybody knows of: a station.
+    pub(crate) is_endless: bool,
+}
+
+/// Where the packets of something come from.
+#[derive(Debug)]
+pub(crate) enum Supply {
+    /// From the half that blocks.
+    Reader(Reader),
+    /// From a station that other rooms may hear too.
+    Packets(Tuned),
 }
 
 /// What remains to know a source by while it plays.
@@ -88,11 +99,18 @@ impl Source {
                 Err(error) => debug!(%error, "a source cannot go to its place"),
             }
         }
-        Ok(Opened { title: shown, reader, deck, follow, titles: Some(titles), cover })
+        let is_endless = is_endless && deck.info().duration.is_none();
+        let supply = Supply::Reader(reader);
+        Ok(Opened { title: shown, supply, deck, follow, titles: Some(titles), cover, is_endless })
     }
 }
 
 impl Follow {
+    /// Of something that cannot fail by itself.
+    pub(super) fn nothing(title: Title) -> Self {
+        Self { title, watch: Watch::default() }
+    }
+
     /// Why the reader failed, in terms of where the source is.
     pub(crate) fn explain(&self, error: ReadError) -> PlayError {
         let title = self.title.clone();

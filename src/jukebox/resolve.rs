@@ -1,13 +1,17 @@
 //! From what somebody wants to hear to where it is, and from there to its bytes.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, sync::Arc, time::Duration};
 
-use phonograph_media::{loudness::Loudness, playback::MediaSource};
+use phonograph_media::{
+    loudness::Loudness,
+    playback::{self, MediaSource},
+};
 use tokio::sync::watch;
 use url::Url;
 
 use super::{
-    Item, Origin,
+    Item, Opened, Origin, Sound,
+    broadcast::Broadcasts,
     error::PlayError,
     hls::Hls,
     library::{self, Library},
@@ -28,6 +32,7 @@ use crate::{
 pub(crate) struct Resolver {
     pub(super) library: Library,
     meter: Meter,
+    broadcasts: Broadcasts,
     web: Web,
     uploads: Option<Arc<dyn Uploads>>,
     size_max: bytesize::ByteSize,
@@ -71,6 +76,11 @@ impl Resolver {
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
             meter: Meter::start(library.clone(), store),
+            broadcasts: Broadcasts::new(playback::Config {
+                bitrate_bps: config.audio.bitrate_bps,
+                complexity: config.audio.complexity as u8,
+                fec: config.audio.fec,
+            }),
             library,
             web: Web::new(Links::new(&config.links)?, Programs::new(&config.programs)),
             uploads: None,
@@ -124,6 +134,56 @@ impl Resolver {
     /// [`PlayError`] knows what to tell the person who asked.
     pub(crate) async fn podcast(&self, feed: &Url, which: &Episode) -> Result<Item, PlayError> {
         self.web.podcast(feed, which).await
+    }
+
+    /// Opens an item and prepares to play it from a place on. A station that another room hears is
+    /// shared with it.
+    ///
+    /// Takes up to a few seconds, an upload as long as its download. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`PlayError`] knows what to tell the person who asked.
+    pub(crate) async fn prepare(
+        &self,
+        item: &Item,
+        sound: Sound,
+        from: Duration,
+    ) -> Result<Opened, PlayError> {
+        if let Origin::Link(url) = &item.origin
+            && let Some(tuned) = self.broadcasts.tune_in(url)
+        {
+            let failed =
+                |source| PlayError::Media { title: item.title.clone(), is_endless: true, source };
+            return tuned.map_err(failed);
+        }
+        let source = self.open(item).await?;
+        self.look_into(item, source, sound, from).await
+    }
+
+    /// A station that another room hears.
+    pub(crate) fn on_air(&self, url: &Url) -> Option<(Item, Opened)> {
+        let opened = self.broadcasts.tune_in(url)?.ok()?;
+        let origin = Origin::Link(url.clone());
+        Some((Item { title: opened.title.clone(), origin, duration: None }, opened))
+    }
+
+    /// Looks at what an open source holds, and shares it if it is a station.
+    ///
+    /// # Errors
+    /// [`PlayError`] knows what to tell the person who asked.
+    pub(crate) async fn look_into(
+        &self,
+        item: &Item,
+        source: Source,
+        sound: Sound,
+        from: Duration,
+    ) -> Result<Opened, PlayError> {
+        let opening = tokio::task::spawn_blocking(move || source.open_at(sound, from));
+        let opened = opening.await.map_err(PlayError::Unfinished)??;
+        match &item.origin {
+            Origin::Link(url) if opened.is_endless => self.broadcasts.begin(url, opened),
+            Origin::Link(_) | Origin::File(_) | Origin::Upload(_) => Ok(opened),
+        }
     }
 
     /// Opens what was found before, perhaps before a restart.

@@ -225,11 +225,19 @@ async fn find(resolver: &Resolver, want: Want, sound: Sound) -> Result<Finding, 
         let (items, count) = resolver.search(words, PICKS_MAX).await?;
         return Ok(Finding::Picks { query: Title::new(words), items, count });
     }
+    if let Want::Link(url) = &want
+        && let Some((item, opened)) = resolver.on_air(url)
+    {
+        let opened = Some(Box::new(opened));
+        return Ok(Finding::Items { items: vec![item], opened, is_cut: false });
+    }
     let Found { mut items, opened, is_cut } = resolver.find(want).await?;
     let Some(source) = opened else { return Ok(Finding::Items { items, opened: None, is_cut }) };
-    let opening = tokio::task::spawn_blocking(move || source.open_at(sound, Duration::ZERO));
-    let opened = opening.await.map_err(PlayError::Unfinished)??;
-    if let Some(first) = items.first_mut() {
+    let Some(first) = items.first_mut() else {
+        return Ok(Finding::Items { items, opened: None, is_cut });
+    };
+    let opened = resolver.look_into(first, source, sound, Duration::ZERO).await?;
+    {
         first.title = opened.title.clone();
         first.duration = opened.duration();
     }

@@ -411,9 +411,7 @@ async fn open(
     sound: Sound,
     from: Duration,
 ) -> Result<Opened, PlayError> {
-    let source = resolver.open(&item).await?;
-    let opening = tokio::task::spawn_blocking(move || source.open_at(sound, from));
-    opening.await.map_err(PlayError::Unfinished)?
+    resolver.prepare(&item, sound, from).await
 }
 
 /// Waits until a station says something new.
