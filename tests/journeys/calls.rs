@@ -77,19 +77,6 @@ fn stop_is_silent_within_300_ms() -> Result<()> {
 }
 
 #[test]
-fn a_second_play_replaces_what_plays() -> Result<()> {
-    journey(async |shared| {
-        let scene = shared.scene(true).await?;
-        let call = scene.enter().await?;
-        scene.ask("!play music").await?;
-        call.wait_sound(Some(&scene.bot), WITHIN).await?;
-
-        scene.ask("!play tones.flac").await?;
-        scene.hears_tones(&call).await
-    })
-}
-
-#[test]
 fn leaves_when_everybody_else_has_left_for_as_long_as_is_set() -> Result<()> {
     journey(async |shared| {
         let mut settings = settings();

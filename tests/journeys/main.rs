@@ -8,6 +8,7 @@ mod calls;
 mod examples;
 mod faults;
 mod hearing;
+mod jukebox;
 mod keys;
 mod leaving;
 mod participant;

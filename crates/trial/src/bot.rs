@@ -40,12 +40,15 @@ pub struct Settings {
     pub secret: String,
     /// More lines for the `[homeserver]` section.
     pub account: String,
+    /// The lines of the `[audio]` section.
+    pub audio: String,
     /// Further sections.
     pub sections: String,
 }
 
 impl Settings {
-    /// A bot that everybody may command.
+    /// A bot that everybody may command, and that plays everything as loud as it is: what is heard is
+    /// measured.
     pub fn new(program: &Path, library: &Path) -> Self {
         Self {
             program: program.to_owned(),
@@ -55,6 +58,7 @@ impl Settings {
             library: library.to_owned(),
             secret: format!("password = {PASSWORD:?}"),
             account: String::new(),
+            audio: "even_loudness = false".to_owned(),
             sections: String::new(),
         }
     }
@@ -196,12 +200,13 @@ fn count(log: &Path, text: &str) -> io::Result<usize> {
 }
 
 fn settings_file(url: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { user, display_name, allow, secret, account, sections, .. } = settings;
+    let Settings { user, display_name, allow, secret, account, audio, sections, .. } = settings;
     let (store, library) = (folder.join("store"), settings.library.display().to_string());
     let store = store.display().to_string();
     format!(
         "allow = {allow:?}\nstore = {store:?}\n\
          [homeserver]\nurl = {url:?}\nuser = {user:?}\n{secret}\n\
-         display_name = {display_name:?}\n{account}\n[library]\nfolders = [{library:?}]\n{sections}\n"
+         display_name = {display_name:?}\n{account}\n[library]\nfolders = [{library:?}]\n\
+         [audio]\n{audio}\n{sections}\n"
     )
 }

@@ -51,6 +51,8 @@ pub struct Stream {
     pub played: bool,
     /// Left and right, as long as was asked for; empty if the stream ended meanwhile.
     pub channels: [Channel; 2],
+    /// When the first of these samples was heard: milliseconds since 1970, 20 ms more or less.
+    pub from_ms: u64,
     /// Pauses within the sound, 20 to 90 ms each, since the stream began; the first thousand.
     pub gaps: Vec<Gap>,
     /// How many gaps there were in all.
@@ -192,6 +194,7 @@ struct Recorded {
     participant: Option<String>,
     played: bool,
     channels: Vec<String>,
+    from: u64,
     gaps: Vec<Gap>,
     gap_count: usize,
     received: Received,
@@ -201,11 +204,13 @@ impl TryFrom<Recorded> for Stream {
     type Error = anyhow::Error;
 
     fn try_from(recorded: Recorded) -> Result<Self> {
-        let Recorded { sid, participant, played, channels, gaps, gap_count, received } = recorded;
+        let Recorded { sid, participant, played, channels, from, gaps, gap_count, received } =
+            recorded;
         let mut channels = channels.iter().map(|channel| decode(channel));
         let mut next = || channels.next().unwrap_or(Ok(Channel(Vec::new())));
         let channels = [next()?, next()?];
-        Ok(Self { sid, participant, played, channels, gaps, gap_count, received })
+        let from_ms = from;
+        Ok(Self { sid, participant, played, channels, from_ms, gaps, gap_count, received })
     }
 }
 

@@ -57,7 +57,7 @@
         if (heard.ended) return;
         heard.ear = new AudioWorkletNode(context, "ear", { channelCount: 2, channelCountMode: "explicit" });
         heard.ear.port.onmessage = ({ data }) => {
-            if (data.channels) heard.recorded(data.channels);
+            if (data.channels) heard.recorded(data);
             else if (data.gap !== undefined) {
                 heard.gapCount++;
                 ended(heard, data.at);
@@ -96,7 +96,7 @@
         heard.source?.disconnect();
         heard.ear?.disconnect();
         heard.ear?.port.postMessage({ end: true });
-        heard.recorded([]);
+        heard.recorded({ channels: [], from: Date.now() });
         wake();
     }
 
@@ -142,13 +142,13 @@
         reader.readAsDataURL(new Blob([samples]));
     });
 
-    // One recording of a stream at a time; no channels if the stream ends meanwhile.
+    // One recording of a stream at a time, and when it began; no channels if the stream ends meanwhile.
     async function record(heard, ms) {
-        const channels = await new Promise((resolve) => {
+        const { channels, from } = await new Promise((resolve) => {
             heard.recorded = resolve;
             heard.ear.port.postMessage({ samples: Math.round(ms * RATE / 1000) });
         });
-        return Promise.all(channels.map(base64));
+        return { channels: await Promise.all(channels.map(base64)), from };
     }
 
     window.ears = {
@@ -157,7 +157,7 @@
             await loaded;
             await context.resume();
             return Promise.all(streams.filter(({ ended }) => !ended).map(async (heard) => ({
-                channels: await record(heard, ms),
+                ...await record(heard, ms),
                 // Afterwards: a stream is there a little before Element Call has its name and an element for it.
                 sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard),
                 gaps: heard.gaps, gap_count: heard.gapCount,

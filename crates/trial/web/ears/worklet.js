@@ -53,12 +53,13 @@ class Ear extends AudioWorkletProcessor {
         const wanted = this.#recording;
         if (!wanted) return;
         const { channels } = wanted;
+        if (wanted.filled === 0) wanted.from = Date.now();
         const count = Math.min(input[0].length, channels[0].length - wanted.filled);
         for (const [i, samples] of channels.entries()) samples.set(input[i].subarray(0, count), wanted.filled);
         wanted.filled += count;
         if (wanted.filled < channels[0].length) return;
         this.#recording = null;
-        this.port.postMessage({ channels }, channels.map(({ buffer }) => buffer));
+        this.port.postMessage({ channels, from: wanted.from }, channels.map(({ buffer }) => buffer));
     }
 }
 

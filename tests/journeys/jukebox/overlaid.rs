@@ -1,0 +1,77 @@
+//! Sounds over the music: clips, and a voice.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use phonograph_trial::{
+    person::{Call, Stream},
+    stage::WITHIN,
+};
+
+use super::{
+    hall::{self, ALPHA_HZ, HORN_HZ, VOICE_HZ},
+    tones::{hear_said, hears_tone},
+};
+use crate::support::{LEVEL, Scene, journey};
+
+/// Longer than a clip takes to begin and to end.
+const LISTEN: Duration = Duration::from_secs(2);
+/// How many times what is over the music may take to be heard.
+const TIMES: usize = 10;
+
+#[test]
+fn a_clip_is_heard_over_the_music_which_is_quieter_meanwhile() -> Result<()> {
+    over_music("!clip horn", HORN_HZ)
+}
+
+#[test]
+fn the_voice_is_heard_over_the_music_which_is_quieter_meanwhile() -> Result<()> {
+    over_music("!say good evening", VOICE_HZ)
+}
+
+#[test]
+fn a_clip_is_heard_without_music_and_those_that_there_are_are_listed() -> Result<()> {
+    journey(async |shared| {
+        let scene = hall::scene(shared, false).await?;
+        let call = scene.enter().await?;
+        scene.expect("!clip", "Clips, for !clip NAME: Horn").await?;
+        scene.expect("!clip bell", "There is no clip “bell”.").await?;
+
+        scene.person.say(&scene.room, "!clip horn").await?;
+        call.wait_sound(Some(&scene.bot), WITHIN).await?;
+        call.wait_silence(Some(&scene.bot), WITHIN).await?;
+        scene.expect("!np", "Nothing is playing").await?;
+        Ok(())
+    })
+}
+
+fn over_music(text: &str, hertz: f64) -> Result<()> {
+    journey(async |shared| {
+        let scene = hall::scene(shared, true).await?;
+        let call = scene.enter().await?;
+        scene.expect("!play tone alpha", "Now playing").await?;
+        hears_tone(&scene, &call, ALPHA_HZ).await?;
+
+        let (first, _) = hear_said(&scene, &call, text, LISTEN).await?;
+        let both = overlaid(&scene, &call, first, hertz).await?;
+        let [music, over] = [ALPHA_HZ, hertz].map(|hertz| both.channels[0].rms_at(hertz));
+        ensure!((over / LEVEL - 1.0).abs() < 0.12, "{hertz} Hz at {over:.3}, not {LEVEL:.3}");
+        let less_db = 20.0 * (LEVEL / music).log10();
+        ensure!((6.0..30.0).contains(&less_db), "the music is {less_db:.1} dB quieter");
+
+        hears_tone(&scene, &call, ALPHA_HZ).await
+    })
+}
+
+/// Listens until what was asked for is heard for most of the time.
+async fn overlaid(scene: &Scene, call: &Call, first: Stream, hertz: f64) -> Result<Stream> {
+    let mut heard = first;
+    for _ in 0..TIMES {
+        if heard.channels[0].rms_at(hertz) > LEVEL / 2.0 {
+            return Ok(heard);
+        }
+        let next = call.hears(Duration::from_millis(700)).await?;
+        heard = next.of(&scene.bot).context("the bot's sound")?.clone();
+    }
+    anyhow::bail!("{hertz} Hz is not heard")
+}

@@ -1,0 +1,127 @@
+//! What no jukebox should be asked, and what comes of it: one sentence, and music that goes on.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use phonograph_trial::person::Message;
+
+use super::{
+    hall::{self, ALPHA_HZ},
+    tones::{hears_tone, wav},
+};
+use crate::support::{Scene, Site, journey, journey_alone, now_ms};
+
+/// Messages of a flood that are on their way at once.
+const AT_ONCE: usize = 50;
+/// What one person may ask for within [`FLOOD_MS`]; the rest is left out.
+const FLOOD_MAX: usize = 10;
+const FLOOD_MS: u64 = 5000;
+
+#[test]
+fn playlists_of_themselves_without_end_and_of_files_are_bounded_while_music_plays_on() -> Result<()>
+{
+    journey(async |shared| {
+        let site = site().await?;
+        let scene = hall::scene(shared, true).await?;
+        let call = scene.enter().await?;
+        scene.expect("!play tone alpha", "Now playing").await?;
+        hears_tone(&scene, &call, ALPHA_HZ).await?;
+        let began_ms = now_ms();
+        let play = async |path: &str, expected: &str| {
+            scene.expect(&format!("!play {}/{path}", site.url), expected).await
+        };
+
+        play("itself.m3u", "leads to itself or through too many others").await?;
+        play("two.m3u", "leads to itself or through too many others").await?;
+        let only_files = play("files.m3u", "There is nothing in the playlist").await?;
+        ensure!(!only_files.body.contains("passwd"), "{}", only_files.body);
+        play("mixed.m3u", "Queued").await?;
+        scene.expect("!queue", "Queue: 1 entry").await?;
+        scene.expect("!clear", "Removed all 1 entries").await?;
+        let endless = play("million.m3u", "Queued 50 of ").await?;
+        ensure!(endless.body.contains("more"), "nothing is said of the rest: {}", endless.body);
+        scene.expect("!queue", "Queue: 50 entries").await?;
+        scene.expect("!play file:///etc/passwd", "").await?;
+
+        hears_tone(&scene, &call, ALPHA_HZ).await?;
+        unbroken(&scene, &call, began_ms).await
+    })
+}
+
+#[test]
+fn a_flood_of_commands_is_answered_once_and_unheard_in_other_rooms() -> Result<()> {
+    flood(200)
+}
+
+#[test]
+#[ignore = "keeps the homeserver busy: cargo soak"]
+fn a_flood_of_commands_is_answered_once_and_unheard_in_other_rooms_long() -> Result<()> {
+    flood(1000)
+}
+
+fn flood(commands: usize) -> Result<()> {
+    journey_alone(async |shared| {
+        let (music, flooded) =
+            tokio::try_join!(hall::scene(shared, true), hall::scene(shared, false))?;
+        let call = music.enter().await?;
+        music.expect("!play tone alpha", "Now playing").await?;
+        hears_tone(&music, &call, ALPHA_HZ).await?;
+        let homeserver = shared.stage.stack.homeserver();
+        let account = flooded.person.account();
+        let login = homeserver.login(&account.user, &account.password).await?;
+
+        let began_ms = now_ms();
+        let send = async |_| homeserver.send_text(&login, &flooded.room, "!ping").await;
+        stream::iter(0..commands)
+            .map(send)
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let took_ms = now_ms() - began_ms;
+        // The room is heard again when the flood is over: by then all of it has been dealt with.
+        let is_told = |message: &Message| message.body.starts_with("That is too fast for me");
+        flooded.person.wait_for_message(&flooded.room, is_told, Duration::from_secs(60)).await?;
+        music.expect("!ping", "Pong.").await?;
+
+        let answers = flooded.person.messages(&flooded.room).await?;
+        let ours = answers.iter().filter(|message| message.sender == flooded.bot);
+        let (told, pongs): (Vec<_>, Vec<_>) = ours.partition(|message| is_told(message));
+        ensure!(told.len() == 1, "told {} times", told.len());
+        let pongs_max = FLOOD_MAX * (took_ms / FLOOD_MS + 2) as usize;
+        ensure!(pongs.len() <= pongs_max, "{} answers in {took_ms} ms", pongs.len());
+        hears_tone(&music, &call, ALPHA_HZ).await?;
+        unbroken(&music, &call, began_ms).await
+    })
+}
+
+/// The music was heard all the time.
+async fn unbroken(
+    scene: &Scene,
+    call: &phonograph_trial::person::Call,
+    began_ms: u64,
+) -> Result<()> {
+    let sounds = call.sounds(&scene.bot).await?;
+    let gaps = sounds.gaps(began_ms, sounds.now_ms - 200)?;
+    ensure!(gaps.is_empty(), "{gaps:?}");
+    Ok(())
+}
+
+/// Playlists that nobody means well by.
+async fn site() -> Result<Site> {
+    const M3U: [(axum::http::HeaderName, &str); 1] = [(CONTENT_TYPE, "audio/x-mpegurl")];
+    let files = "#EXTM3U\n#PLAYLIST:Files\nfile:///etc/passwd\n/\\etc\\passwd\nC:\\music.mp3\n";
+    let mixed = "#EXTM3U\n#PLAYLIST:Mixed\nfile:///etc/passwd\nhonest.wav\n";
+    let million = || format!("#EXTM3U\n{}", "honest.wav\n".repeat(1_000_000));
+    let honest = wav(1, |_| 500.0);
+    let router = Router::new()
+        .route("/itself.m3u", get(async || (M3U, "#EXTM3U\nitself.m3u\n")))
+        .route("/two.m3u", get(async || (M3U, "#EXTM3U\nthree.m3u\n")))
+        .route("/three.m3u", get(async || (M3U, "#EXTM3U\ntwo.m3u\n")))
+        .route("/files.m3u", get(move || async move { (M3U, files) }))
+        .route("/mixed.m3u", get(move || async move { (M3U, mixed) }))
+        .route("/million.m3u", get(move || async move { (M3U, million()) }))
+        .route("/honest.wav", get(move || async move { honest.clone() }));
+    Site::serve(router).await
+}
