@@ -15,7 +15,9 @@ use std::{
 };
 
 use phonograph_call::AudioSource;
-use phonograph_media::playback::{Begin, Config, EncodingError, Join, TrackId, Volume};
+use phonograph_media::playback::{
+    Begin, Config, Ducking, EncodingError, Join, TrackId, Volume,
+};
 use tokio::{runtime::Handle, sync::mpsc};
 use tracing::warn;
 
@@ -174,10 +176,16 @@ impl Player {
         self.order(Order::Duck(on));
     }
 
-    /// By how many percent it is quieter then: 50 is half of the amplitude, 100 silence.
+    /// By how many percent it is quieter then, and under a clip: 50 is half of the amplitude, 100
+    /// silence. At 0, which says that nobody is to be ducked for, a clip still has to be understood,
+    /// and the mixer's own measure counts.
     pub(crate) fn set_duck(&mut self, percent: u8) {
         let left = 1.0 - f32::from(percent.min(100)) / 100.0;
-        self.order(Order::DuckBy((-20.0 * left.log10()).min(DUCK_DB_MAX)));
+        let depth_db = match percent {
+            0 => Ducking::default().depth_db,
+            _ => (-20.0 * left.log10()).min(DUCK_DB_MAX),
+        };
+        self.order(Order::DuckBy(depth_db));
     }
 
     /// How long the sound fades on pause, skip and stop.
