@@ -293,7 +293,7 @@ impl Rollout {
             return;
         }
         let then = if held { Then::UseLater } else { Then::UseAtOnce };
-        let targets = queue::choose(self.members.keys(), &BTreeMap::<_, ()>::new(), &self.seen);
+        let targets = queue::choose(self.members.keys(), &BTreeMap::new(), &self.seen);
         self.send(targets, then);
     }
 

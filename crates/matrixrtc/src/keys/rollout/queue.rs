@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::Member;
+use crate::{Member, Timestamp};
 
 /// Members that are sent a key by one request; looking for their devices may take its full time.
 pub(super) const TARGETS_MAX: usize = 128;
@@ -67,9 +67,9 @@ impl Queue {
 }
 
 /// Which members are to be sent a key that those have already: first those who were seen.
-pub(super) fn choose<'a, T>(
+pub(super) fn choose<'a>(
     members: impl Iterator<Item = &'a Member>,
-    shared: &BTreeMap<Member, T>,
+    shared: &BTreeMap<Member, Timestamp>,
     seen: &BTreeSet<Member>,
 ) -> Vec<Member> {
     let missing = members.filter(|member| !shared.contains_key(member)).cloned();
@@ -96,11 +96,11 @@ mod tests {
     fn of_ten_thousand_those_who_were_seen_come_first_and_of_the_others_only_some() {
         let all = members(10_000);
         let seen: BTreeSet<Member> = all[9_000..9_300].iter().cloned().collect();
-        let chosen = choose(all.iter(), &BTreeMap::<_, ()>::new(), &seen);
+        let chosen = choose(all.iter(), &BTreeMap::new(), &seen);
         assert_eq!(chosen.len(), 300 + UNSEEN_MAX);
         assert_eq!(chosen[..300], all[9_000..9_300]);
         // Who has it takes up room.
-        let shared = chosen.into_iter().map(|member| (member, ())).collect();
+        let shared = chosen.into_iter().map(|member| (member, Timestamp::default())).collect();
         assert_eq!(choose(all.iter(), &shared, &seen), []);
         let seen = all[8_000..].iter().cloned().collect();
         let more = choose(all.iter(), &shared, &seen);
