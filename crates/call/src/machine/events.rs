@@ -186,12 +186,12 @@ impl Machine {
             }
             Said::Vanished(sid) => self.hearing.handle_track_end(id, &sid),
             Said::Speaking { identity, level, active } => {
-                if let Some(member) = self.member_named(id, identity) {
+                if let Some(member) = self.member_named(id, &identity) {
                     self.emit(Event::Speaking { member, active, level });
                 }
             }
             Said::Quality { identity, quality } => {
-                if let Some(member) = self.member_named(id, identity) {
+                if let Some(member) = self.member_named(id, &identity) {
                     self.emit(Event::Quality { member, quality });
                 }
             }
@@ -205,8 +205,8 @@ impl Machine {
     }
 
     /// The member that an SFU means by a name, where others matter to us and it is theirs.
-    fn member_named(&self, id: LinkId, identity: String) -> Option<Member> {
-        self.owner_on(id, &identity).filter(|_| self.listens)
+    fn member_named(&self, id: LinkId, identity: &str) -> Option<Member> {
+        self.owner_on(id, identity).filter(|_| self.listens)
     }
 
     fn owner_on(&self, id: LinkId, identity: &str) -> Option<Member> {
