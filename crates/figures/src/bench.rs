@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use phonograph_trial::{
     bot::{Bot, Settings},
     browser::Browser,
-    homeserver::NewRoom,
+    homeserver::{Homeserver, NewRoom},
     person::{Call, Microphone, Person},
     stack::Options,
     stage::{Stage, WITHIN},
@@ -33,6 +33,19 @@ pub(crate) struct Bench {
     program: PathBuf,
 }
 
+/// Who and what is in a scene.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Cast<'a> {
+    /// What the names of bot and person end in.
+    pub(crate) name: &'a str,
+    /// The bot's music, if it is not the trial's.
+    pub(crate) library: Option<&'a Path>,
+    /// Further sections of the bot's settings, in place of what has it log each step.
+    pub(crate) sections: Option<&'a str>,
+    /// Who is invited besides.
+    pub(crate) guest: Option<&'a str>,
+}
+
 /// A bot in an encrypted room with somebody.
 pub(crate) struct Scene {
     pub(crate) bot: Bot,
@@ -49,19 +62,29 @@ impl Bench {
         Ok(Self { stage, browser, program })
     }
 
+    /// Where accounts are.
+    pub(crate) fn homeserver(&self) -> &Homeserver {
+        self.stage.stack.homeserver()
+    }
+
     /// A bot of its own in an encrypted room with somebody new.
     pub(crate) async fn scene(&self, name: &str) -> Result<Scene> {
-        let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/trial");
-        let mut settings = Settings::new(&self.program, &library);
+        self.scene_of(&Cast { name, ..Cast::default() }).await
+    }
+
+    /// The same with what is asked for besides.
+    pub(crate) async fn scene_of(&self, cast: &Cast<'_>) -> Result<Scene> {
+        let Cast { name, library, sections, guest } = cast;
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/trial");
+        let mut settings = Settings::new(&self.program, library.unwrap_or(&ours));
         settings.user = format!("jukebox-{name}");
-        settings.sections.push_str(LOG);
-        let homeserver = self.stage.stack.homeserver();
+        settings.sections = sections.unwrap_or(LOG).to_owned();
         let listener = format!("listener-{name}");
         let (bot, person) = tokio::try_join!(
-            Bot::start(homeserver, &settings),
+            Bot::start(self.homeserver(), &settings),
             self.stage.person(&listener, &self.browser),
         )?;
-        let invite = [bot.user_id()];
+        let invite: Vec<&str> = [Some(bot.user_id()), *guest].into_iter().flatten().collect();
         let room = NewRoom { encrypted: true, invite: &invite, ..NewRoom::default() };
         let room = person.create_room(&room).await?;
         person.wait_for_member(&room, bot.user_id(), WITHIN).await?;

@@ -6,6 +6,7 @@
 
 mod bench;
 mod figure;
+mod jukebox;
 mod latency;
 mod library;
 mod process;
@@ -20,6 +21,7 @@ use clap::Parser;
 use self::{
     bench::Bench,
     figure::Figure,
+    jukebox::{files, first_packet, passing, rooms as playing_rooms, transcode},
     library::{Door, encryption, joining, publisher, publishing, receiving, rooms},
 };
 
@@ -47,10 +49,15 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("receiving", &["receive_tracks_per_core"]),
     ("rooms", &["rooms_cpu_encoding_ratio", "rooms_cpu_passing_ratio"]),
     ("memory", &["call_memory_mib"]),
+    ("transcoding", &["transcode_share_of_libopus"]),
+    ("passing", &["passing_streams_per_core"]),
+    ("playing", &["late_frames_percent", "memory_per_playing_room_mib"]),
     ("joining", &["join_to_accepted_ms_p95", "join_accepted_steps_ms"]),
     ("command", &["command_to_heard_ms_p95"]),
+    ("first_packet", &["command_to_first_packet_ms_p95"]),
     ("join", &["join_to_heard_ms_p95", "join_steps_ms"]),
     ("start", &["start_to_heard_ms_p95"]),
+    ("files", &["library_index_s", "library_search_ms"]),
     ("usage", &["rss_in_call_mib", "cpu_playing_percent", "cpu_passing_through_percent"]),
 ];
 
@@ -99,10 +106,15 @@ impl Places {
             "receiving" => receiving::measure(),
             "rooms" => rooms::cpu(self.door().await?).await,
             "memory" => rooms::memory(self.door().await?).await,
+            "transcoding" => transcode::measure().await,
+            "passing" => passing::measure(),
+            "playing" => playing_rooms::measure(self.door().await?).await,
             "joining" => joining::measure(runs).await,
             "command" => latency::command(self.bench().await?, runs).await,
+            "first_packet" => first_packet::measure(self.bench().await?, runs).await,
             "join" => latency::join(self.bench().await?, runs).await,
             "start" => latency::start(self.bench().await?, runs).await,
+            "files" => files::measure(self.bench().await?, runs).await,
             _ => usage::playing(self.bench().await?).await,
         }
     }

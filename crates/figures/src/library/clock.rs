@@ -7,26 +7,26 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::figure::quantile;
 
 /// How often each is measured.
-pub(super) const ROUNDS: usize = 5;
+pub(crate) const ROUNDS: usize = 5;
 
 /// A moment of this thread's time on a CPU.
 #[derive(Clone, Copy)]
-pub(super) struct CpuInstant(Duration);
+pub(crate) struct CpuInstant(Duration);
 
 impl CpuInstant {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
         Self(Duration::from_secs(seconds) + Duration::from_nanos(time.tv_nsec.unsigned_abs()))
     }
 
     /// How long this thread has been on a CPU since.
-    pub(super) fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(self) -> Duration {
         Self::now().0.saturating_sub(self.0)
     }
 }
 
 /// The median of some measurements.
-pub(super) fn median(samples: &[f64]) -> f64 {
+pub(crate) fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// A running SFU and the token service before it.
 pub(crate) struct Door {
     /// Where the token service is.
-    pub(super) service: String,
+    pub(crate) service: String,
     keys: Arc<Keys>,
     _sfu: Sfu,
 }

@@ -11,12 +11,12 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use phonograph_call::{
     AudioSource, Call, Config, Event, Network, Pulled, Workers, livekit::Level, matrixrtc::RoomId,
 };
-use phonograph_matrix::{Account, Credentials, Incoming, Settings};
+use phonograph_matrix::{Account, Credentials, Settings};
 use phonograph_trial::{
-    homeserver::NewRoom,
+    homeserver::{Homeserver, NewRoom},
     stack::{Options, Stack},
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use super::frame;
@@ -67,12 +67,23 @@ pub(crate) async fn measure(runs: u32) -> Result<Vec<Figure>> {
 async fn prepare(stack: &Stack, folder: &Path) -> Result<(Arc<Account>, RoomId)> {
     let homeserver = stack.homeserver();
     homeserver.register("host", PASSWORD).await?;
-    let user = homeserver.register("joiner", PASSWORD).await?;
     let host = homeserver.login("host", PASSWORD).await?;
-    let invite = [user.as_str()];
+    let account = account(homeserver, "joiner", folder).await?;
+    let invite = [account.me().user.as_str()];
     let room = NewRoom { encrypted: true, invite: &invite, ..NewRoom::default() };
     let room = RoomId::from(homeserver.create_room(&host, &room).await?);
-    let (account, incoming) = Account::start(Settings {
+    enter(&account, &room).await?;
+    Ok((account, room))
+}
+
+/// A new account, signed in, which syncs until the process ends.
+pub(crate) async fn account(
+    homeserver: &Homeserver,
+    name: &str,
+    folder: &Path,
+) -> Result<Arc<Account>> {
+    let user = homeserver.register(name, PASSWORD).await?;
+    let (account, mut incoming) = Account::start(Settings {
         homeserver: homeserver.url().to_owned(),
         user,
         credentials: Credentials::Password(PASSWORD.to_owned()),
@@ -83,24 +94,23 @@ async fn prepare(stack: &Stack, folder: &Path) -> Result<(Arc<Account>, RoomId)>
     let account = Arc::new(account);
     let syncing = Arc::clone(&account);
     tokio::spawn(async move { syncing.run().await });
-    timeout(WITHIN, enter(&account, incoming, &room)).await.context("entering the room")??;
-    Ok((account, room))
-}
-
-async fn enter(
-    account: &Account,
-    mut incoming: mpsc::Receiver<Incoming>,
-    room: &RoomId,
-) -> Result<()> {
     // Chat is nothing to us, but it has to be taken.
     tokio::spawn(async move { while incoming.recv().await.is_some() {} });
-    while !account.joined_rooms().contains(room) {
-        if account.pending_invites().await.iter().any(|invite| invite.room == *room) {
-            account.accept(room).await?;
+    Ok(account)
+}
+
+/// Accepts the invite to a room, once it has come.
+pub(crate) async fn enter(account: &Account, room: &RoomId) -> Result<()> {
+    let entering = async {
+        while !account.joined_rooms().contains(room) {
+            if account.pending_invites().await.iter().any(|invite| invite.room == *room) {
+                account.accept(room).await?;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
+        Ok(())
+    };
+    timeout(WITHIN, entering).await.context("entering the room")?
 }
 
 /// When the first frame was pulled.

@@ -4,7 +4,7 @@
 //! little; still each is measured in several rounds, and the median counts.
 
 mod bed;
-mod clock;
+pub(crate) mod clock;
 mod door;
 pub(crate) mod encryption;
 mod homeserver;
@@ -14,14 +14,14 @@ pub(crate) mod publishing;
 pub(crate) mod receiving;
 pub(crate) mod rooms;
 mod sdk;
-mod sound;
+pub(crate) mod sound;
 
 pub(crate) use door::Door;
 
 /// What a frame of music at 64 kbit/s weighs.
 const FRAME_BYTES: usize = 160;
 /// Frames of 20 ms in a second.
-const FRAMES_PER_SECOND: f64 = 50.0;
+pub(crate) const FRAMES_PER_SECOND: f64 = 50.0;
 /// A frame on the RTP clock of Opus (RFC 7587 §4.1: 48 kHz).
 const FRAME_UNITS: u64 = 960;
 

@@ -2,12 +2,12 @@
 //!
 //! It is told on its standard input what it needs to know, one line, and then how many tracks it shall
 //! publish by now, each in a room of its own. It repeats that number once they are published, and ends
-//! with its input.
+//! with its input. Ours is also asked how punctual it has been.
 
-use std::{io::Write as _, process::Stdio, sync::Arc, time::Duration};
+use std::{io::Write as _, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use phonograph_call::{Call, Config, Event, Network, Workers};
+use phonograph_call::{AudioSource, Call, Config, Event, Network, Workers};
 use phonograph_matrixrtc::RoomId;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -19,21 +19,27 @@ use tokio::{
 };
 
 use super::{homeserver::Homeserver, sound::Sound};
+use crate::jukebox::{Lateness, Punctuality};
 
 /// How long the next tracks may take; libwebrtc and others share the machine.
 const WITHIN: Duration = Duration::from_mins(1);
 
 /// What our publisher needs to know.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Order {
+pub(crate) struct Order {
     /// The token service.
-    pub(super) service: String,
+    pub(crate) service: String,
     /// What is played.
-    pub(super) sound: Sound,
+    pub(crate) sound: Sound,
+    /// For [`Sound::Played`].
+    pub(crate) file: Option<PathBuf>,
 }
 
+/// What it is asked for [`Lateness`] with.
+const LATENESS: &str = "lateness";
+
 /// Such a process. Dropping it kills it.
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
@@ -41,14 +47,14 @@ pub(super) struct Publisher {
 
 impl Publisher {
     /// One with our library: this program, started otherwise.
-    pub(super) async fn ours(order: &Order) -> Result<Self> {
+    pub(crate) async fn ours(order: &Order) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--publisher");
         Self::start(command, &serde_json::to_string(order)?).await
     }
 
     /// Any, with what it needs to know.
-    pub(super) async fn start(mut command: Command, order: &str) -> Result<Self> {
+    pub(crate) async fn start(mut command: Command, order: &str) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().context("starting a publisher")?;
         let input = child.stdin.take().context("no input")?;
@@ -59,7 +65,7 @@ impl Publisher {
     }
 
     /// Has it publish that many tracks, and waits until it does.
-    pub(super) async fn grow(&mut self, count: usize) -> Result<()> {
+    pub(crate) async fn grow(&mut self, count: usize) -> Result<()> {
         let count = count.to_string();
         self.say(&count).await?;
         let answer = timeout(WITHIN, self.output.next_line()).await??;
@@ -67,13 +73,20 @@ impl Publisher {
         Ok(())
     }
 
+    /// How punctual it has sent since it was last asked; of ours, and of [`Sound::Played`].
+    pub(crate) async fn lateness(&mut self) -> Result<Lateness> {
+        self.say(LATENESS).await?;
+        let answer = timeout(WITHIN, self.output.next_line()).await??;
+        Ok(serde_json::from_str(&answer.context("the publisher has ended")?)?)
+    }
+
     /// Its process.
-    pub(super) fn id(&self) -> Result<u32> {
+    pub(crate) fn id(&self) -> Result<u32> {
         self.child.id().context("the publisher has ended")
     }
 
     /// Lets it leave, and waits for that.
-    pub(super) async fn end(mut self) -> Result<()> {
+    pub(crate) async fn end(mut self) -> Result<()> {
         drop(self.input);
         timeout(WITHIN, self.child.wait()).await??;
         Ok(())
@@ -92,15 +105,25 @@ pub(crate) async fn run() -> Result<()> {
     let order: Order = serde_json::from_str(&order)?;
     let network = Network::new(&[])?;
     let workers = Workers::per_core()?;
+    let punctuality = Punctuality::new();
     let mut calls = JoinSet::new();
     while let Some(line) = lines.recv().await {
-        let wanted: usize = line.parse()?;
-        while calls.len() < wanted {
-            let mut call = publish(&order, calls.len(), &network, &workers).await?;
-            calls.spawn(async move { while call.event().await.is_some() {} });
-        }
         let mut out = std::io::stdout();
-        writeln!(out, "{wanted}")?;
+        if line == LATENESS {
+            writeln!(out, "{}", serde_json::to_string(&punctuality.take())?)?;
+        } else {
+            let wanted: usize = line.parse()?;
+            while calls.len() < wanted {
+                let mut source = order.sound.source(order.file.as_deref())?;
+                // The others are measured by what they cost.
+                if matches!(order.sound, Sound::Played) {
+                    source = punctuality.watch(source);
+                }
+                let mut call = publish(&order, calls.len(), source, (&network, &workers)).await?;
+                calls.spawn(async move { while call.event().await.is_some() {} });
+            }
+            writeln!(out, "{wanted}")?;
+        }
         out.flush()?;
     }
     Ok(())
@@ -123,13 +146,13 @@ fn input() -> mpsc::Receiver<String> {
 async fn publish(
     order: &Order,
     number: usize,
-    network: &Arc<Network>,
-    workers: &Workers,
+    source: Box<dyn AudioSource>,
+    (network, workers): (&Arc<Network>, &Workers),
 ) -> Result<Call> {
     let matrix = Arc::new(Homeserver::new(&format!("publisher-{number}"), &order.service));
     let room = RoomId::from(format!("!{:?}-{number}:figures", order.sound));
     let mut call = Call::join(matrix, Config::new(room), network, workers);
-    call.publish(order.sound.source()?);
+    call.publish(source);
     while let Some(event) = call.event().await {
         match event {
             Event::Joined => return Ok(call),

@@ -26,13 +26,13 @@ const CONNECTIONS: [usize; 4] = [1, 100, 500, 1_000];
 /// How many connections the cost is compared with.
 const COMPARED_WITH: usize = 100;
 /// Ticks between two exchanges with the server: a second. A path may be silent for five.
-const TICKS: u32 = 50;
+pub(crate) const TICKS: usize = 50;
 const TICK: Duration = Duration::from_millis(20);
 /// How long a round is, at least.
 const ROUND: Duration = Duration::from_millis(500);
 
 /// One publishing connection, its key and its socket.
-struct Stream {
+pub(crate) struct Stream {
     bed: Bed,
     sealer: Sealer,
     sealed: Vec<u8>,
@@ -87,16 +87,17 @@ fn round(streams: &mut [Stream]) -> Result<f64> {
             }
         }
         took += began.elapsed();
-        frames += u64::from(TICKS) * streams.len() as u64;
+        frames += (TICKS * streams.len()) as u64;
         for stream in &mut *streams {
-            stream.bed.run(Duration::ZERO)?;
+            stream.exchange()?;
         }
     }
     Ok(took.as_secs_f64() / frames as f64)
 }
 
 impl Stream {
-    fn open(drain: SocketAddr, now: Instant) -> Result<Self> {
+    /// One that is connected, and sends to that socket.
+    pub(crate) fn open(drain: SocketAddr, now: Instant) -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_nonblocking(true)?;
         let mut ends = Ends::default();
@@ -108,7 +109,8 @@ impl Stream {
         Ok(Self { bed, sealer, sealed: Vec::new(), socket, units: 0 })
     }
 
-    fn tick(&mut self, packet: &[u8]) -> Result<()> {
+    /// Seals a frame and sends it.
+    pub(crate) fn tick(&mut self, packet: &[u8]) -> Result<()> {
         self.bed.now += TICK;
         let now = self.bed.now;
         let Self { bed, sealer, sealed, socket, units } = self;
@@ -136,5 +138,10 @@ impl Stream {
         }
         ensure!(sent, "a frame was not sent");
         Ok(())
+    }
+
+    /// Takes over what the server has to say, and answers it.
+    pub(crate) fn exchange(&mut self) -> Result<()> {
+        self.bed.run(Duration::ZERO)
     }
 }

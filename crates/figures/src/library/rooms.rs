@@ -99,7 +99,7 @@ pub(crate) async fn memory(door: &Door) -> Result<Vec<Figure>> {
 }
 
 async fn ours(door: &Door, sound: Sound) -> Result<Publisher> {
-    Publisher::ours(&Order { service: door.service.clone(), sound }).await
+    Publisher::ours(&Order { service: door.service.clone(), sound, file: None }).await
 }
 
 async fn with_sdk(door: &Door, block_ms: u32) -> Result<Publisher> {

@@ -7,11 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use opus::{Application, Bitrate, Channels, Encoder};
 use phonograph_call::{AudioSource, Pulled, livekit::Level};
 use phonograph_media::playback::{self, Begin, Config, Mixer, Reader, TrackId};
 use serde::{Deserialize, Serialize};
+
+use crate::jukebox::Played;
 
 /// Samples of both channels in a frame.
 const BLOCK: usize = 2 * playback::FRAME_SAMPLES as usize;
@@ -23,18 +25,22 @@ const LEVEL: Level = Level::Below(20);
 
 /// Where the frames come from.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) enum Sound {
+pub(crate) enum Sound {
     /// A chord as PCM, which is encoded at 128 kbit/s, stereo, as [`playback`] does it.
     Encoded,
     /// An Opus file, whose packets are handed on as they are.
     Passed,
+    /// A file, as the jukebox plays it.
+    Played,
 }
 
 impl Sound {
-    pub(super) fn source(self) -> Result<Box<dyn AudioSource>> {
+    /// What is pulled for it; the file is of those that need one. Blocking.
+    pub(crate) fn source(self, file: Option<&Path>) -> Result<Box<dyn AudioSource>> {
         Ok(match self {
             Self::Encoded => Box::new(Encoded::new()?),
             Self::Passed => Box::new(Passed::open()?),
+            Self::Played => Box::new(Played::open(file.context("no file to play")?)?),
         })
     }
 }

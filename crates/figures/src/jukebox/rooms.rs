@@ -1,0 +1,90 @@
+//! What a hundred rooms cost that all play, and how punctual they are.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    Lateness,
+    music::{Format, Music},
+};
+use crate::{
+    figure::Figure,
+    library::{
+        Door,
+        publisher::{Order, Publisher},
+        sound::Sound,
+    },
+    process::{cpu_seconds, resident_mib},
+};
+
+/// Rooms that memory is compared with.
+const FEW: usize = 8;
+const ROOMS: usize = 100;
+/// How often the music is in the file: for six minutes, which is longer than all of it takes.
+const TIMES: u32 = 5;
+/// So that joining is over, and what is read ahead is held.
+const SETTLE: Duration = Duration::from_secs(10);
+/// When memory is looked at.
+const EARLY: Duration = Duration::from_secs(30);
+const LATER: Duration = Duration::from_secs(90);
+/// How long is watched whether frames are in time.
+const WINDOW: Duration = Duration::from_mins(2);
+
+/// One process plays FLAC of 44.1 kHz, 128 kbit/s stereo, encrypted, into 100 rooms: each has its file,
+/// which is read ahead on blocking threads, its mixer and its call. Matrix is made up, and nobody
+/// listens; the SFU is a real one on the same machine.
+///
+/// `late_frames_percent`: frames that were sent more than 20 ms after their slot had begun, of all frames of two
+/// minutes. Parts: `lost`, the slots without a frame, in % of all slots; `p99_9_ms`, how long after their slot 999
+/// in 1000 frames were sent at the latest, to half a millisecond, the encoding of that frame and of those of other
+/// rooms before it included; `process`, the process's time on the CPU, in % of a core.
+///
+/// `memory_per_playing_room_mib`: by how much the resident memory of the process grows from 8 such rooms
+/// to 100, for each room, after 30 s; the part `after_90_s` is the same a minute later.
+pub(crate) async fn measure(door: &Door) -> Result<Vec<Figure>> {
+    let music = Music::new()?;
+    let file = music.file(Format::Flac, 44_100, TIMES).await?;
+    let order = Order { service: door.service.clone(), sound: Sound::Played, file: Some(file) };
+    let mut publisher = Publisher::ours(&order).await?;
+    publisher.grow(FEW).await?;
+    sleep(SETTLE).await;
+    let id = publisher.id()?;
+    let few = resident_mib(id)?;
+    publisher.grow(ROOMS).await?;
+    sleep(SETTLE).await;
+    // What was late while they joined does not count.
+    publisher.lateness().await?;
+    let (began, cpu) = (Instant::now(), cpu_seconds(id)?);
+    let mut each = Vec::new();
+    for time in [EARLY, LATER] {
+        sleep_until(began + time).await;
+        each.push((resident_mib(id)? - few) / (ROOMS - FEW) as f64);
+    }
+    sleep_until(began + WINDOW).await;
+    let lateness = publisher.lateness().await?;
+    let cpu = (cpu_seconds(id)? - cpu) / began.elapsed().as_secs_f64() * 100.0;
+    publisher.end().await?;
+    let mut figures = punctuality(&lateness)?;
+    figures.push(Figure::new("late_frames_percent/process", cpu, "% of a core", None));
+    let name = "memory_per_playing_room_mib";
+    figures.push(Figure::new(name, each[0], "MiB", Some(3.0)));
+    figures.push(Figure::new(&format!("{name}/after_90_s"), each[1], "MiB", Some(3.0)));
+    Ok(figures)
+}
+
+fn punctuality(lateness: &Lateness) -> Result<Vec<Figure>> {
+    let Lateness { sent, late, lost, p999_ms } = *lateness;
+    let slots = WINDOW.as_millis() as u64 / 20 * ROOMS as u64;
+    // Two slots more or less for each, at both ends.
+    let seen = (sent + lost).abs_diff(slots);
+    ensure!(seen <= 4 * ROOMS as u64, "of {slots} slots {sent} were used and {lost} lost");
+    let percent = |part: u64, whole: u64| part as f64 / whole as f64 * 100.0;
+    let name = "late_frames_percent";
+    Ok(vec![
+        Figure::new(name, percent(late, sent), "%", Some(0.1)),
+        Figure::new(&format!("{name}/lost"), percent(lost, sent + lost), "%", Some(0.0)),
+        Figure::new(&format!("{name}/p99_9_ms"), p999_ms, "ms", None),
+    ])
+}
