@@ -11,7 +11,7 @@ use phonograph_call::{Call, Config, Event, Heard, Network, Track, Workers, matri
 use phonograph_matrix::Account;
 use phonograph_trial::{homeserver::Homeserver, stage::WITHIN};
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::library::joining::{account, enter};
 
@@ -26,8 +26,8 @@ pub(super) struct Listener {
 /// A track of somebody in the call. The call is left with its drop.
 pub(super) struct Ear {
     track: Track,
-    /// Which takes the call's other events, and ends with the last of the call's handles.
-    _call: tokio::task::JoinHandle<()>,
+    /// Has the call, and takes its further events.
+    _call: JoinSet<()>,
 }
 
 impl Listener {
@@ -77,8 +77,9 @@ impl Ear {
         };
         let id = timeout(WITHIN, published).await.context("waiting for a track")??;
         let track = call.subscribe(&id);
-        let call = tokio::spawn(async move { while call.event().await.is_some() {} });
-        Ok(Self { track, _call: call })
+        let mut events = JoinSet::new();
+        events.spawn(async move { while call.event().await.is_some() {} });
+        Ok(Self { track, _call: events })
     }
 
     /// When the next frame arrives.

@@ -25,12 +25,12 @@ const ROUND_TICKS: usize = 250;
 /// Ticks between one reading of a file and the next. The streams are spread over them.
 const BETWEEN_READS: usize = 125;
 
-/// `passing_streams_per_core`, by how many streams there are: how many Ogg Opus files one thread can play
-/// at once, each into a call of its own. A tick takes the next packet of the file, reading and demuxing
-/// ahead where it is due, passes it through deck and mixer, seals it, and then packetises, encrypts
-/// and sends it as in [`publish_tick_streams_per_core`](crate::library::publishing::measure): from
-/// a UDP socket of its own to one that nobody reads. The files are in the system's memory. Their opening is not
-/// measured.
+/// `passing_streams_per_core`, by how many streams there are: how many Ogg Opus files one thread can
+/// play at once, each into a call of its own. A tick takes the next packet of the file, reading and
+/// demuxing ahead where it is due, passes it through deck and mixer, seals it, and then packetises,
+/// encrypts and sends it as in [`publish_tick_streams_per_core`](crate::library::publishing::measure):
+/// from a UDP socket of its own to one that nobody reads. The files are in the system's memory. Their
+/// opening is not measured.
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let drain = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let began = Instant::now();

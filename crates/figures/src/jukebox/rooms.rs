@@ -36,13 +36,14 @@ const WINDOW: Duration = Duration::from_mins(2);
 /// which is read ahead on blocking threads, its mixer and its call. Matrix is made up, and nobody
 /// listens; the SFU is a real one on the same machine.
 ///
-/// `late_frames_percent`: frames that were sent more than 20 ms after their slot had begun, of all frames of two
-/// minutes. Parts: `lost`, the slots without a frame, in % of all slots; `p99_9_ms`, how long after their slot 999
-/// in 1000 frames were sent at the latest, to half a millisecond, the encoding of that frame and of those of other
-/// rooms before it included; `process`, the process's time on the CPU, in % of a core.
+/// `late_frames_percent`: frames that were sent more than 20 ms after their slot had begun, of all
+/// frames of two minutes. Parts: `lost`, the slots without a frame, in % of all slots; `p99_9_ms`, how
+/// long after their slot 999 in 1000 frames were sent at the latest, to half a millisecond, the
+/// encoding of that frame and of those of other rooms before it included; `process`, the process's time
+/// on the CPU, in % of a core.
 ///
-/// `memory_per_playing_room_mib`: by how much the resident memory of the process grows from 8 such rooms
-/// to 100, for each room, after 30 s; the part `after_90_s` is the same a minute later.
+/// `memory_per_playing_room_mib`: by how much the resident memory of the process grows from 8 such
+/// rooms to 100, for each room, after 30 s; the part `after_90_s` is the same a minute later.
 pub(crate) async fn measure(door: &Door) -> Result<Vec<Figure>> {
     let music = Music::new()?;
     let file = music.file(Format::Flac, 44_100, TIMES).await?;

@@ -36,11 +36,11 @@ const PIECES: [(Format, u32, Option<f64>); 6] = [
 ];
 
 /// `transcode_share_of_libopus`: what libopus alone needs to encode PCM, stereo, 128 kbit/s, complexity
-/// 10, in % of what [`Mixer::pull`] needs for a file of the same music: decoding, mixing, limiting and the
-/// same encoding. Time is that of the measuring thread. The two take turns, two seconds of music each, and the
-/// median of all turns counts; the PCM is that of the WAV and FLAC files of 48 kHz, bit by bit. Demuxing
-/// happens on other threads and is not in it; the parts `…_and_reading` have it, over a whole pass. Files
-/// of 44.1 kHz are resampled besides, and have no aim.
+/// 10, in % of what [`Mixer::pull`] needs for a file of the same music: decoding, mixing, limiting and
+/// the same encoding. Time is that of the measuring thread. The two take turns, two seconds of music
+/// each, and the median of all turns counts; the PCM is that of the WAV and FLAC files of 48 kHz, bit
+/// by bit. Demuxing happens on other threads and is not in it; the parts `…_and_reading` have it, over
+/// a whole pass. Files of 44.1 kHz are resampled besides, and have no aim.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let music = Music::new()?;
     let mut files = Vec::new();
