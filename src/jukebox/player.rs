@@ -15,9 +15,7 @@ use std::{
 };
 
 use phonograph_call::AudioSource;
-use phonograph_media::playback::{
-    Begin, Config, Ducking, EncodingError, Join, TrackId, Volume,
-};
+use phonograph_media::playback::{Begin, Config, Ducking, EncodingError, Join, TrackId, Volume};
 use tokio::{runtime::Handle, sync::mpsc};
 use tracing::warn;
 

@@ -12,6 +12,7 @@ use crate::{
     config::{self, Config},
     jukebox::{
         Resolver, Sound, Upload, Want,
+        open::Supply,
         server::{Server, Then, reply},
         upload::{UploadError, Uploads},
     },
@@ -340,7 +341,7 @@ async fn codec(source: Source) -> String {
 async fn played(source: Source) -> Duration {
     let play = move || {
         let opened = source.open_at(SOUND, Duration::ZERO).unwrap();
-        let mut reader = opened.reader;
+        let Supply::Reader(mut reader) = opened.supply else { panic!("a reader") };
         let mut heard = Duration::ZERO;
         while let Ok(batch) = reader.read_ahead() {
             heard += batch.duration();
