@@ -67,7 +67,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         Ok(started) => started,
         Err(failure) => return Ok(failure),
     };
-    let shared = build(config, &account).await?;
+    let shared = build(config, &account)?;
     serve(Arc::new(account), incoming, shared, &mut stop).await
 }
 
@@ -129,7 +129,7 @@ fn settings(config: &Config) -> anyhow::Result<phonograph_matrix::Settings> {
     })
 }
 
-async fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
+fn build(config: Config, account: &Account) -> anyhow::Result<Arc<Shared>> {
     let store = Store::open(&config.store).context("cannot open the store")?;
     let library =
         Library::start(&config.library, store.files()).context("cannot index the library")?;
@@ -200,7 +200,10 @@ async fn serve(
                 }
                 Incoming::Synced => rooms.come_back(&account).await,
                 Incoming::Invite(invite) => invites.answer(invite),
-                Incoming::Gone(room) => rooms.close(&room),
+                Incoming::Gone(room) => {
+                    rooms.hand_on_if_open(&room, Said::Gone);
+                    rooms.close(&room);
+                }
                 Incoming::Upgraded(upgraded) => invites.follow(upgraded),
                 // A reaction that is taken back is no second press of the button.
                 Incoming::Redacted(_) => {}
@@ -361,6 +364,12 @@ impl Rooms {
         }
     }
 
+    fn hand_on_if_open(&mut self, room: &RoomId, said: Said) {
+        if self.inboxes.contains_key(room) {
+            self.hand_on(room, said);
+        }
+    }
+
     fn hand_on(&mut self, room: &RoomId, said: Said) {
         if !self.inboxes.contains_key(room) {
             if self.inboxes.len() == ROOMS_MAX {
@@ -392,6 +401,9 @@ impl Rooms {
             Err(error) => error.id(),
         };
         let Some(room) = self.names.remove(&id) else { return };
+        if self.inboxes.get(&room).is_some_and(mpsc::Sender::is_closed) {
+            self.inboxes.remove(&room);
+        }
         if let Err(error) = ended {
             tracing::error!(%room, %error, "a room's actor failed; its next message starts a new one");
             self.inboxes.remove(&room);

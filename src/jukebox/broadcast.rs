@@ -108,7 +108,7 @@ impl Broadcasts {
         let mut mixer = Mixer::new(&self.config)
             .map_err(|error| media(OpenError::Io(std::io::Error::other(error))))?;
         mixer.play(STATION, deck, Begin::default());
-        let work = Work { mixer, reading: Reading::Resting(Box::new(reader)), follow };
+        let work = Work { mixer, reading: Reading::Resting(reader), follow };
         let span = info_span!("station", %url);
         let task = tokio::spawn(work.run(Arc::downgrade(&station)).instrument(span));
         *lock(&station.task) = Some(task.abort_handle());

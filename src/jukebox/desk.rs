@@ -83,11 +83,26 @@ impl Desk {
         })
     }
 
-    /// Whether there is something to be heard: music that is not paused, what fades out, or a clip.
+    /// Whether there is something to be heard.
     pub(super) fn is_wanted(&self) -> bool {
-        let waits = [self.mixer.current(), self.mixer.enqueued()];
-        let plays = waits.iter().any(Option::is_some) && !self.mixer.is_paused();
-        plays || self.readings.keys().any(|id| !waits.contains(&Some(*id)))
+        self.mixer.is_audible()
+    }
+
+    /// Takes the desk in when it has come home: what fades out is heard by nobody any more.
+    pub(super) fn come_home(&mut self) {
+        self.mixer.cut();
+        self.take_orders();
+        self.tell_events();
+    }
+
+    /// Carries out an order while nobody hears it.
+    pub(super) fn obey_at_home(&mut self, order: Order) {
+        let is_clip = matches!(order, Order::Clip(..));
+        self.obey(order);
+        if !is_clip && !self.mixer.is_audible() {
+            self.mixer.cut();
+        }
+        self.tell_events();
     }
 
     /// Carries out what was ordered since the last tick.
@@ -100,6 +115,7 @@ impl Desk {
     pub(super) fn obey(&mut self, order: Order) {
         match order {
             Order::Begin(id, opened, begin) => {
+                self.unfollow();
                 let deck = self.take_in(id, *opened);
                 self.mixer.play(id, deck, begin);
             }
@@ -113,10 +129,13 @@ impl Desk {
                 let deck = self.take_in(id, *opened);
                 if let Err(deck) = self.mixer.clip(id, deck) {
                     self.discard(*deck);
-                    self.let_go(id);
+                    self.let_go(id, false);
                 }
             }
-            Order::Skip => self.mixer.skip(self.fade),
+            Order::SkipTo(id) if self.mixer.current() == Some(id) => {}
+            Order::SkipTo(id) if self.mixer.enqueued() == Some(id) => self.mixer.skip(self.fade),
+            // It is gone: the room decides anew.
+            Order::SkipTo(id) => self.tell(News::Ended { id, finished: false, error: None }),
             Order::Pause => self.mixer.pause(),
             Order::Resume => self.mixer.resume(),
             Order::Stop => {
@@ -142,7 +161,7 @@ impl Desk {
     fn take_in(&mut self, id: TrackId, opened: Opened) -> Deck {
         let Opened { supply, deck, follow, .. } = opened;
         let state = match supply {
-            Supply::Reader(reader) => State::Resting(Box::new(reader)),
+            Supply::Reader(reader) => State::Resting(reader),
             Supply::Packets(tuned) => State::Tuned(tuned),
         };
         self.readings.insert(id, Reading { state, follow, seek: None, failure: None });
@@ -152,7 +171,7 @@ impl Desk {
     fn unfollow(&mut self) {
         if let Some((id, deck)) = self.mixer.unqueue() {
             self.discard(deck);
-            self.let_go(id);
+            self.let_go(id, false);
         }
     }
 
@@ -191,11 +210,12 @@ impl Desk {
                             faults.gave_up.as_ref().map(|error| phonograph_call::chain(error));
                         warn!(skipped = faults.packets_skipped, gave_up, "parts were left out");
                     }
-                    let error = self.let_go(id);
+                    let gave_up = faults.gave_up.is_some();
+                    let error = self.let_go(id, gave_up);
                     News::Ended { id, finished, error }
                 }
                 MixerEvent::ClipEnded(id) => {
-                    self.let_go(id);
+                    self.let_go(id, false);
                     continue;
                 }
                 MixerEvent::Drained => continue,
@@ -210,7 +230,8 @@ impl Desk {
     /// Tells how far what plays has come, once a second.
     fn tell_position(&mut self) {
         self.ticks = self.ticks.wrapping_add(1);
-        if !self.ticks.is_multiple_of(POSITION_TICKS) || self.news.capacity() <= NEWS_RESERVE {
+        let is_time = self.ticks.is_multiple_of(POSITION_TICKS) && !self.mixer.is_paused();
+        if !is_time || self.news.capacity() <= NEWS_RESERVE {
             return;
         }
         if let (Some(id), Some(at)) = (self.mixer.current(), self.mixer.position()) {
@@ -225,8 +246,10 @@ impl Desk {
     }
 
     /// Lets go of a track's reader, where closing it may take a while; why it had failed.
-    fn let_go(&mut self, id: TrackId) -> Option<PlayError> {
-        let Reading { state, failure, .. } = self.readings.remove(&id)?;
+    fn let_go(&mut self, id: TrackId, gave_up: bool) -> Option<PlayError> {
+        let Reading { state, failure, follow, .. } = self.readings.remove(&id)?;
+        let undecodable = || follow.explain(ReadError::Malformed("too much cannot be decoded"));
+        let failure = failure.or_else(|| gave_up.then(undecodable));
         if let State::Resting(reader) = state {
             self.blocking.spawn_blocking(move || drop(reader));
         }
@@ -261,6 +284,7 @@ impl Reading {
                 let done = match sought {
                     (reader, Ok(batch)) => {
                         deck.feed(batch);
+                        self.failure = None;
                         self.state = State::Resting(reader);
                         true
                     }
@@ -294,24 +318,21 @@ impl Reading {
         }
         match std::mem::replace(&mut self.state, State::Over) {
             State::Resting(mut reader) => {
-                self.state = match self.seek.take() {
-                    Some(to) => {
-                        let (sender, receiver) = oneshot::channel();
-                        blocking.spawn_blocking(move || {
-                            let batch = reader.seek(to);
-                            // Nobody waits any more when something else plays.
-                            drop(sender.send((reader, batch)));
-                        });
-                        State::Seeking(receiver)
-                    }
-                    None => {
-                        let (sender, receiver) = oneshot::channel();
-                        blocking.spawn_blocking(move || {
-                            let batch = reader.read_ahead();
-                            drop(sender.send((reader, batch)));
-                        });
-                        State::Reading(receiver)
-                    }
+                self.state = if let Some(to) = self.seek.take() {
+                    let (sender, receiver) = oneshot::channel();
+                    blocking.spawn_blocking(move || {
+                        let batch = reader.seek(to);
+                        // Nobody waits any more when something else plays.
+                        drop(sender.send((reader, batch)));
+                    });
+                    State::Seeking(receiver)
+                } else {
+                    let (sender, receiver) = oneshot::channel();
+                    blocking.spawn_blocking(move || {
+                        let batch = reader.read_ahead();
+                        drop(sender.send((reader, batch)));
+                    });
+                    State::Reading(receiver)
                 };
             }
             other => self.state = other,

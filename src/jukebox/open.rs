@@ -42,7 +42,7 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(crate) enum Supply {
     /// From the half that blocks.
-    Reader(Reader),
+    Reader(Box<Reader>),
     /// From a station that other rooms may hear too.
     Packets(Tuned),
 }
@@ -100,7 +100,7 @@ impl Source {
             }
         }
         let is_endless = is_endless && deck.info().duration.is_none();
-        let supply = Supply::Reader(reader);
+        let supply = Supply::Reader(Box::new(reader));
         Ok(Opened { title: shown, supply, deck, follow, titles: Some(titles), cover, is_endless })
     }
 }

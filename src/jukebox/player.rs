@@ -10,6 +10,7 @@
 //! home to the room, with whatever is paused still on it, and is published again when there is.
 
 use std::{
+    collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -28,6 +29,8 @@ use super::{
 /// Orders that wait for the next tick. A person gives a few a second, and the desk takes all of them
 /// every 20 ms; a further one is dropped with a warning.
 const ORDERS_MAX: usize = 64;
+/// Orders kept beyond that, while a call is connected again and takes none; the oldest is dropped.
+const BACKLOG_MAX: usize = 512;
 /// News that wait for the room. Positions are left out when it falls behind, so that the rest, of
 /// which there are a few per track, always fits.
 const NEWS_MAX: usize = 256;
@@ -42,7 +45,7 @@ pub(super) enum Order {
     Follow(TrackId, Box<Opened>, Join),
     Unfollow,
     Clip(TrackId, Box<Opened>),
-    Skip,
+    SkipTo(TrackId),
     Pause,
     Resume,
     Stop,
@@ -88,12 +91,23 @@ pub(crate) enum News {
     Silent,
 }
 
+/// What only its owner reaches, by an exclusive reference. Codecs can be sent to another thread but not
+/// shared with one, and a room's task is shared in name only; the lock is never taken.
+struct Own<T>(Mutex<T>);
+
+impl<T> Own<T> {
+    fn get(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The room's half. Dropping it ends what plays.
 pub(crate) struct Player {
-    /// The desk, while nothing is to be heard. Never locked: codecs can be sent to another thread but
-    /// not shared with one, and the room's task is shared in name only.
-    home: Mutex<Option<Box<Desk>>>,
+    /// The desk, while nothing is to be heard.
+    home: Own<Option<Box<Desk>>>,
     orders: mpsc::Sender<Order>,
+    /// Orders for which the channel had no room.
+    backlog: Own<VecDeque<Order>>,
     news: mpsc::Receiver<News>,
     returns: mpsc::Receiver<Box<Desk>>,
     back: mpsc::Sender<Box<Desk>>,
@@ -115,8 +129,8 @@ impl Player {
         let (news_sender, news) = mpsc::channel(NEWS_MAX);
         let (back, returns) = mpsc::channel(1);
         let desk = Desk::new(config, order_receiver, news_sender, blocking)?;
-        let home = Mutex::new(Some(Box::new(desk)));
-        Ok(Self { home, orders, news, returns, back })
+        let home = Own(Mutex::new(Some(Box::new(desk))));
+        Ok(Self { home, orders, backlog: Own(Mutex::default()), news, returns, back })
     }
 
     /// Plays this in the place of what plays.
@@ -139,9 +153,9 @@ impl Player {
         self.order(Order::Clip(id, Box::new(opened)));
     }
 
-    /// Goes on to what follows, or to silence.
-    pub(crate) fn skip(&mut self) {
-        self.order(Order::Skip);
+    /// Goes on to this one, which was to follow. If it is gone by then, [`News::Ended`] says so.
+    pub(crate) fn skip_to(&mut self, id: TrackId) {
+        self.order(Order::SkipTo(id));
     }
 
     /// Is silent, and keeps the place.
@@ -206,11 +220,15 @@ impl Player {
     pub(crate) async fn news(&mut self) -> News {
         tokio::select! {
             biased;
-            Some(news) = self.news.recv() => news,
+            Some(news) = self.news.recv() => {
+                self.send_backlog();
+                news
+            }
             Some(desk) = self.returns.recv() => {
                 let desk = self.home().insert(desk);
-                // Orders that came after its last tick.
-                desk.take_orders();
+                // With the orders that came after its last tick.
+                desk.come_home();
+                self.send_backlog();
                 News::Silent
             }
             else => std::future::pending().await,
@@ -218,16 +236,29 @@ impl Player {
     }
 
     fn home(&mut self) -> &mut Option<Box<Desk>> {
-        self.home.get_mut().unwrap_or_else(PoisonError::into_inner)
+        self.home.get()
     }
 
     fn order(&mut self, order: Order) {
-        match self.home() {
-            Some(desk) => desk.obey(order),
-            None => {
-                if let Err(error) = self.orders.try_send(order) {
-                    warn!(%error, "an order was dropped: the media worker does not keep up");
-                }
+        let backlog = self.backlog.get();
+        backlog.push_back(order);
+        if backlog.len() > BACKLOG_MAX {
+            warn!("an order was dropped: the call takes none");
+            backlog.pop_front();
+        }
+        self.send_backlog();
+    }
+
+    /// Hands on what was ordered while the channel was full: a call that is being connected again takes
+    /// nothing.
+    fn send_backlog(&mut self) {
+        while let Some(order) = self.backlog.get().pop_front() {
+            if let Some(desk) = self.home() {
+                desk.obey_at_home(order);
+            } else if let Err(mpsc::error::TrySendError::Full(order)) = self.orders.try_send(order)
+            {
+                self.backlog.get().push_front(order);
+                return;
             }
         }
     }

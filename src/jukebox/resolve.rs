@@ -2,6 +2,7 @@
 
 use std::{fs::File, sync::Arc, time::Duration};
 
+use bytesize::ByteSize;
 use phonograph_media::{
     loudness::Loudness,
     playback::{self, MediaSource},
@@ -27,6 +28,10 @@ use crate::{
     store::Store,
 };
 
+/// The largest file that somebody sends and that is played: ten hours of music. Homeservers mostly take
+/// less.
+const UPLOAD_MAX: ByteSize = ByteSize::mib(256);
+
 /// Finds what can be played. Clones share their connections.
 #[derive(Clone)]
 pub(crate) struct Resolver {
@@ -35,7 +40,7 @@ pub(crate) struct Resolver {
     broadcasts: Broadcasts,
     web: Web,
     uploads: Option<Arc<dyn Uploads>>,
-    size_max: bytesize::ByteSize,
+    size_max: ByteSize,
 }
 
 /// What was found for somebody.
@@ -207,7 +212,9 @@ impl Resolver {
                 let failed = |source| PlayError::Upload { title: item.title.clone(), source };
                 let uploads = self.uploads.as_ref();
                 let uploads = uploads.ok_or_else(|| failed(UploadError::Unavailable))?;
-                let media = uploads.download(upload, self.size_max).await.map_err(failed)?;
+                // Uploads are held in memory while they play.
+                let size_max = self.size_max.min(UPLOAD_MAX);
+                let media = uploads.download(upload, size_max).await.map_err(failed)?;
                 Ok(Source::of_media(item.title.clone(), media))
             }
         }

@@ -1,11 +1,13 @@
 //! What somebody wants to hear, and how it is found.
 
+use phonograph_call::matrixrtc::EventId;
 use url::Url;
 
 use super::{
     Item, Origin, Upload,
     error::PlayError,
     resolve::{Found, Resolver},
+    upload::UploadError,
 };
 use crate::command::{Episode, Title};
 
@@ -27,6 +29,8 @@ pub(crate) enum Want {
         /// Which of its episodes.
         episode: Episode,
     },
+    /// The file in a message that is answered.
+    Answered(EventId),
     /// A file that somebody sent into the room, and its name.
     Upload(String, Upload),
 }
@@ -54,6 +58,10 @@ impl Resolver {
             Want::Podcast { feed, episode } => {
                 let items = vec![self.podcast(&feed, &episode).await?];
                 Ok(Found { items, opened: None, is_cut: false })
+            }
+            // Rooms find out what is in a message.
+            Want::Answered(_) => {
+                Err(PlayError::Upload { title: Title::new(""), source: UploadError::NoFile })
             }
             Want::Upload(name, upload) => {
                 let title = Title::new(stem(&name));

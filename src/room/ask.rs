@@ -1,16 +1,19 @@
 //! Who asks for something, how they did, and whether they may.
 
 use phonograph_call::matrixrtc::{EventId, UserId};
-use phonograph_matrix::{Message, Reaction, ReplyTo};
+use phonograph_matrix::{Attachment, Message, Reaction, ReplyTo};
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::Room;
 use crate::command::{
-    Addressing, Command, Decision, Heard, Person, Reply, Verdict, button, decide, digit, parse,
-    structured,
+    Addressing, Command, Decision, Heard, ListCommand, Person, Reply, Verdict, button, decide,
+    digit, parse, structured,
 };
 use crate::jukebox::Upload;
+
+/// Messages that are remembered as obeyed: an edit is handed on for ten seconds only.
+const OBEYED_MAX: usize = 64;
 
 /// Somebody who asks for something.
 #[derive(Debug, Clone)]
@@ -19,8 +22,10 @@ pub(super) struct Asker {
     pub(super) to: ReplyTo,
     /// As far as their rights go.
     pub(super) person: Person,
-    /// The file that came with the message, or with the one that it answers.
+    /// The file that came with the message.
     pub(super) upload: Option<(String, Upload)>,
+    /// The message that it answers, which may bring a file.
+    pub(super) answers: Option<EventId>,
 }
 
 impl Room {
@@ -30,7 +35,9 @@ impl Room {
         if !self.heeds(sender) {
             return;
         }
-        let upload = self.upload_of(message).await;
+        if message.edited && self.obeyed.contains(&message.event) {
+            return;
+        }
         let prefix = self.prefix();
         let how = Addressing {
             prefix: &prefix,
@@ -39,7 +46,7 @@ impl Room {
             mentions_us: message.mentions_us,
             direct: message.direct,
             answers_us: message.reply_to.as_ref().is_some_and(|event| self.is_ours(event)),
-            attached: upload.is_some(),
+            attached: message.attachment.is_some() || message.reply_to.is_some(),
             mentioned: &message.mentions,
         };
         let command = message.content_command.as_ref();
@@ -57,7 +64,10 @@ impl Room {
             Heard::Nothing => {}
             Heard::Command(command) => {
                 let person = self.person(sender).await;
-                self.decide(command, Asker { to, person, upload }).await;
+                let upload = message.attachment.clone().map(upload);
+                let answers = message.reply_to.clone();
+                self.decide(command, Asker { to, person, upload, answers }).await;
+                self.remember_obeyed(&message.event);
             }
             Heard::Misunderstood(why) => self.say(&Reply::Misunderstood(why), Some(to)),
         }
@@ -93,7 +103,7 @@ impl Room {
             return;
         }
         let person = self.person(sender).await;
-        self.decide(command, Asker { to, person, upload: None }).await;
+        self.decide(command, Asker { to, person, upload: None, answers: None }).await;
         if is_on_panel {
             self.take_back(reaction).await;
         }
@@ -121,7 +131,13 @@ impl Room {
     }
 
     async fn person(&self, sender: &UserId) -> Person {
-        let people = self.people();
+        let is_joined = self.call.as_ref().is_some_and(super::call::Ongoing::is_joined);
+        let people = if is_joined {
+            self.people()
+        } else {
+            // They may be in the call without us.
+            self.shared.calls.others(&self.id).await
+        };
         let in_call = people.contains(sender);
         let owner = self.queue.current().and_then(|current| current.entry.by.as_ref());
         Person {
@@ -143,7 +159,7 @@ impl Room {
                 }
             }
             Decision::OwnOnly => self.obey_for_own(command, asker).await,
-            Decision::Vote => self.vote(asker).await,
+            Decision::Vote => self.vote(&asker),
             Decision::No(refusal) => self.say(&Reply::Refused(refusal), Some(asker.to)),
         }
     }
@@ -157,6 +173,8 @@ impl Room {
                 | Command::Album(_)
                 | Command::Radio(_)
                 | Command::Podcast { .. }
+                | Command::Pick(_)
+                | Command::List(ListCommand::Load(_))
         );
         if !asks_for_music {
             return false;
@@ -171,24 +189,12 @@ impl Room {
         }
     }
 
-    /// The file that a message brings, or that the message brings which it answers.
-    async fn upload_of(&self, message: &Message) -> Option<(String, Upload)> {
-        let attachment = match (&message.attachment, &message.reply_to) {
-            (Some(attachment), _) => Some(attachment.clone()),
-            (None, Some(event)) if self.may_be_command(message) => {
-                self.shared.rooms.attachment(&self.id, event).await
-            }
-            (None, _) => None,
-        }?;
-        let upload = Upload { content: essence(&attachment.content), size: attachment.size };
-        Some((attachment.name, upload))
-    }
-
-    /// Whether it is worth a request to see what a message answers.
-    fn may_be_command(&self, message: &Message) -> bool {
-        let prefix = self.prefix();
-        let begins = |line: &str| line.trim_start().starts_with(prefix.as_str());
-        message.direct || message.mentions_us || message.body.lines().any(begins)
+    /// Remembers a message, so that an edit of it is not obeyed again.
+    fn remember_obeyed(&mut self, event: &EventId) {
+        if self.obeyed.len() == OBEYED_MAX {
+            self.obeyed.pop_front();
+        }
+        self.obeyed.push_back(event.clone());
     }
 
     fn is_ours(&self, event: &EventId) -> bool {
@@ -197,9 +203,15 @@ impl Room {
     }
 }
 
+/// The file of a message, and its name.
+pub(super) fn upload(attachment: Attachment) -> (String, Upload) {
+    let Attachment { content, name, size, .. } = attachment;
+    (name, Upload { content: essence(&content), size })
+}
+
 /// What is needed to fetch a file: queues keep it, and messages can hold anything beside it.
 fn essence(content: &serde_json::Value) -> serde_json::Value {
-    let kept = ["msgtype", "body", "url", "file"];
+    let kept = ["url", "file"];
     let kept = kept.iter().filter_map(|key| Some(((*key).to_owned(), content.get(*key)?.clone())));
     serde_json::Value::Object(kept.collect())
 }

@@ -39,6 +39,13 @@ pub(super) enum Stay {
     Back,
 }
 
+impl Ongoing {
+    /// Whether we are in it.
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
+    }
+}
+
 impl Room {
     /// Comes back into a call that an earlier run was in, if it still runs, and goes on playing where
     /// that was. Otherwise what played waits in the queue.
@@ -116,6 +123,7 @@ impl Room {
         });
         self.kept.in_call = true;
         self.unsaved.settings = true;
+        self.duck();
     }
 
     pub(super) async fn leave(&mut self, to: ReplyTo) {
@@ -208,7 +216,10 @@ impl Room {
     /// The music is quieter while somebody speaks, if the room wants that.
     fn duck(&mut self) {
         let speaks = self.call.as_ref().is_some_and(|ongoing| !ongoing.speaking.is_empty());
-        self.player.duck(speaks && self.kept.settings.duck > 0);
+        let ducks = speaks && self.kept.settings.duck > 0;
+        if std::mem::replace(&mut self.ducks, ducks) != ducks {
+            self.player.duck(ducks);
+        }
     }
 
     /// Counts the time anew for which nobody else has been there.

@@ -40,6 +40,8 @@ pub(super) enum Finding {
         /// Whether the list that they are of has more.
         is_cut: bool,
     },
+    /// The message that is answered has no file.
+    NoFile,
     /// Something to choose from.
     Picks { query: Title, items: Vec<Item>, count: usize },
 }
@@ -103,16 +105,34 @@ impl Room {
         self.typing_at.get_or_insert(Instant::now() + TYPING_AFTER);
         let (resolver, sound) = (self.shared.resolver.clone(), self.sound());
         let asked = asker.to.clone();
+        let (rooms, room) = (self.shared.rooms.clone(), self.id.clone());
         self.looking.spawn(async move {
-            let found = find(&resolver, want, sound).await;
+            let found = match want {
+                Want::Answered(event) => match rooms.attachment(&room, &event).await {
+                    Some(file) => {
+                        let (name, upload) = super::ask::upload(file);
+                        find(&resolver, Want::Upload(name, upload), sound).await
+                    }
+                    None => Ok(Finding::NoFile),
+                },
+                want => find(&resolver, want, sound).await,
+            };
             Looked { asked, place, found }
         });
     }
 
     /// Whether links to that host are not opened, here or anywhere.
-    fn blocks_link(&self, url: &Url) -> bool {
+    pub(super) fn blocks_link(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         self.shared.config.block.blocks_host(host) || self.kept.settings.blocks_host(host)
+    }
+
+    /// Forgets who asked for what is no longer in the queue.
+    pub(super) fn forget_unqueued(&mut self) {
+        if self.asked.len() > self.queue.len() + 1 {
+            let queue = &self.queue;
+            self.asked.retain(|id, _| queue.find(*id).is_some());
+        }
     }
 
     /// Gives up looking for anything; whether something was looked for.
@@ -138,6 +158,7 @@ impl Room {
                 self.add(items, opened, request).await;
             }
             Ok(Finding::Picks { query, items, count }) => self.offer(query, items, count, asked),
+            Ok(Finding::NoFile) => self.say(&Reply::NoUpload, Some(asked)),
             Err(error) => self.refuse(&error, Some(asked)),
         }
     }
@@ -149,8 +170,15 @@ impl Room {
         opened: Option<Box<Opened>>,
         Request { place, asked, is_cut }: Request,
     ) {
+        let first = items.first().map(|item| item.origin.clone());
+        let blocked = items.iter().find_map(|item| match &item.origin {
+            Origin::Link(url) if self.blocks_link(url) => url.host_str().map(Title::new),
+            Origin::Link(_) | Origin::File(_) | Origin::Upload(_) => None,
+        });
         items.retain(|item| !matches!(&item.origin, Origin::Link(url) if self.blocks_link(url)));
-        let of = items.first().map(|item| item.title.clone());
+        if let (true, Some(host)) = (items.is_empty(), blocked) {
+            return self.say(&Reply::LinkBlocked(host), Some(asked));
+        }
         let request = Asked { by: asked.sender.clone(), place, at_ms: now_ms() };
         let added = match self.queue.add(items, &request, &self.kept.limits()) {
             Ok(added) => added,
@@ -161,12 +189,15 @@ impl Room {
         for id in &added.ids {
             self.asked.insert(*id, asked.clone());
         }
-        let title = of.unwrap_or_else(|| Title::new(""));
+        let entry = added.ids.first().and_then(|id| self.queue.find(*id));
+        let Some((id, item)) = entry.map(|entry| (entry.id, entry.item.clone())) else { return };
+        let title = item.title;
         if added.begins {
-            let first = added.ids.first().copied();
-            match (opened, first) {
-                (Some(opened), Some(first)) => self.begin_opened(first, *opened),
-                _ => self.begin_current(),
+            self.told = Some(id);
+            // What is open may be what the room leaves out.
+            match opened.filter(|_| first.as_ref() == Some(&item.origin)) {
+                Some(opened) => self.begin_opened(id, *opened),
+                None => self.begin_current(),
             }
             self.say_when_joined(Reply::Playing(title.clone()), asked.clone());
             self.join_if_out().await;
@@ -206,16 +237,11 @@ impl Room {
         let Some(list) = list else {
             return self.say(&Reply::NothingToPick, Some(asker.to.clone()));
         };
-        match number.checked_sub(1).and_then(|at| list.items.get(at)) {
-            Some(item) => {
-                let item = item.clone();
-                self.add(vec![item], None, Request::of(asker.to.clone())).await;
-            }
-            None => {
-                let last = list.items.len();
-                self.say(&Reply::NoSuchPick { last }, Some(asker.to.clone()));
-            }
-        }
+        let last = list.items.len();
+        let Some(item) = number.checked_sub(1).and_then(|at| list.items.get(at)).cloned() else {
+            return self.say(&Reply::NoSuchPick { last }, Some(asker.to.clone()));
+        };
+        self.add(vec![item], None, Request::of(asker.to.clone())).await;
     }
 }
 

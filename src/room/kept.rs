@@ -109,13 +109,17 @@ impl Room {
     }
 
     /// Stores how far the current entry has played.
-    pub(super) async fn save_position(&self) {
-        let Some(current) = self.queue.current() else { return };
+    /// One that is not stored yet is not waited for: the next one follows within a second.
+    pub(super) fn save_position(&mut self) {
+        while self.saving.try_join_next().is_some() {}
+        let Some(current) = self.queue.current().filter(|_| self.saving.is_empty()) else { return };
         let position = Position { entry: current.entry.id, ms: current.position_ms };
-        let store = &self.shared.store;
-        if let Err(error) = store.set_room_value(&self.id, Field::Position, &position).await {
-            warn!(error = phonograph_call::chain(&error), "the position was not stored");
-        }
+        let (store, room) = (self.shared.store.clone(), self.id.clone());
+        self.saving.spawn(async move {
+            if let Err(error) = store.set_room_value(&room, Field::Position, &position).await {
+                warn!(error = phonograph_call::chain(&error), "the position was not stored");
+            }
+        });
     }
 
     /// Stores which message is the panel.

@@ -18,7 +18,7 @@ mod speech;
 mod trouble;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::pending,
     sync::Arc,
 };
@@ -26,7 +26,7 @@ use std::{
 use phonograph_call::{
     Event, Network, Workers,
     matrix::Matrix,
-    matrixrtc::{Member, RoomId, UserId},
+    matrixrtc::{EventId, Member, RoomId, UserId},
 };
 use phonograph_matrix::{Calls, Message, Outbox, Reaction, ReplyTo, Rooms};
 use phonograph_media::playback;
@@ -78,6 +78,8 @@ pub(crate) enum Said {
     Message(Box<Message>),
     /// Somebody reacted.
     Reaction(Reaction),
+    /// We are no longer in the room.
+    Gone,
 }
 
 /// Runs until the inbox is closed, then leaves the call.
@@ -92,9 +94,13 @@ pub(crate) async fn run(room: RoomId, shared: Arc<Shared>, mut inbox: mpsc::Rece
         match actor.wait(&mut inbox).await {
             Input::Said(Some(Said::Message(message))) => actor.hear(&message).await,
             Input::Said(Some(Said::Reaction(reaction))) => actor.see(&reaction).await,
+            Input::Said(Some(Said::Gone)) => {
+                actor.end_call(call::Stay::Out).await;
+                break;
+            }
             Input::Said(None) => break,
             Input::Call(event) => actor.handle_call(event).await,
-            Input::News(news) => actor.handle_news(news).await,
+            Input::News(news) => actor.handle_news(news),
             Input::Looked(looked) => actor.looked(looked).await,
             Input::Opened(opened) => actor.opened(opened),
             Input::Prepared(prepared) => actor.prepared(prepared),
@@ -155,6 +161,14 @@ struct Room {
     /// Who is to be told what becomes of an entry that they asked for.
     asked: BTreeMap<EntryId, ReplyTo>,
     cooldown: Cooldown,
+    /// Whether the music is quieter because somebody speaks.
+    ducks: bool,
+    /// Messages that were obeyed or answered, so that an edit does not repeat them.
+    obeyed: VecDeque<EventId>,
+    /// Whose beginning was told to whoever asked.
+    told: Option<EntryId>,
+    /// The position that is being stored.
+    saving: JoinSet<()>,
     /// Who changed the queue last, and may take that back.
     changed_by: Option<UserId>,
     /// Who is to be told that something plays, once we are on the way into the call.
@@ -196,6 +210,10 @@ impl Room {
             flood: Flood::default(),
             asked: BTreeMap::new(),
             cooldown: Cooldown::default(),
+            ducks: false,
+            obeyed: VecDeque::new(),
+            told: None,
+            saving: JoinSet::new(),
             changed_by: None,
             on_joining: Vec::new(),
         };
@@ -226,6 +244,7 @@ impl Room {
         self.prepare_next();
         self.publish();
         self.count_votes_anew();
+        self.forget_unqueued();
         self.save().await;
     }
 

@@ -73,14 +73,15 @@ impl Room {
         match command {
             Command::Remove(Which::Mine) => self.obey(command, asker).await,
             Command::Remove(which) => {
-                let selection = self.selection(which, &asker.to);
+                let selection = selection(which, &asker.to);
                 let is_theirs = self.queue.select(&selection).is_ok_and(|entries| {
                     !entries.is_empty()
                         && entries.iter().all(|entry| entry.by.as_ref() == Some(sender))
                 });
-                match is_theirs {
-                    true => self.take_out(&selection, asker.to),
-                    false => self.say(&Reply::NotYours, Some(asker.to)),
+                if is_theirs {
+                    self.take_out(&selection, asker.to);
+                } else {
+                    self.say(&Reply::NotYours, Some(asker.to));
                 }
             }
             Command::Undo if self.changed_by.as_ref() == Some(sender) => self.undo(asker.to),
@@ -93,9 +94,10 @@ impl Room {
         let want = match wanted {
             Wanted::Name(name) => Want::Name(name),
             Wanted::Link(url) => Want::Link(url),
-            Wanted::Upload => match asker.upload.clone() {
-                Some((name, upload)) => Want::Upload(name, upload),
-                None => return self.say(&Reply::NoUpload, Some(asker.to.clone())),
+            Wanted::Upload => match (asker.upload.clone(), asker.answers.clone()) {
+                (Some((name, upload)), _) => Want::Upload(name, upload),
+                (None, Some(event)) => Want::Answered(event),
+                (None, None) => return self.say(&Reply::NoUpload, Some(asker.to.clone())),
             },
         };
         self.look(want, place, asker);
@@ -167,21 +169,23 @@ impl Room {
     }
 
     /// Counts a vote to skip.
-    pub(super) async fn vote(&mut self, asker: Asker) {
+    pub(super) fn vote(&mut self, asker: &Asker) {
         let Some(entry) = self.queue.current().map(|current| current.entry.id) else {
-            return self.say(&Reply::NothingPlays, Some(asker.to));
+            return self.say(&Reply::NothingPlays, Some(asker.to.clone()));
         };
         let people = self.people();
         let who = &asker.to.sender;
         match self.votes.vote(entry, who, &people, self.kept.share()) {
-            Vote::Skipped => self.skip(Some(asker.to)),
-            Vote::Counted { have, need } => self.say(&Reply::Voted { have, need }, Some(asker.to)),
+            Vote::Skipped => self.skip(Some(asker.to.clone())),
+            Vote::Counted { have, need } => {
+                self.say(&Reply::Voted { have, need }, Some(asker.to.clone()))
+            }
             Vote::AlreadyVoted { have, need } => {
-                self.say(&Reply::AlreadyVoted { have, need }, Some(asker.to));
+                self.say(&Reply::AlreadyVoted { have, need }, Some(asker.to.clone()));
             }
             Vote::NotInCall => {
                 let refusal = crate::command::Refusal::NotInCall;
-                self.say(&Reply::Refused(refusal), Some(asker.to));
+                self.say(&Reply::Refused(refusal), Some(asker.to.clone()));
             }
         }
     }
@@ -196,6 +200,7 @@ impl Room {
         if !people.is_empty()
             && self.votes.recount(entry, &people, self.kept.share()) == Vote::Skipped
         {
+            self.changed_by = None;
             self.skip(None);
         }
     }
@@ -243,6 +248,7 @@ impl Room {
                 let ms = u64::try_from(place.as_millis()).unwrap_or(u64::MAX);
                 self.queue.note_position(entry, ms);
                 self.unsaved.queue = true;
+                self.save_position();
                 self.seek(place, None);
                 self.confirm(&Reply::Sought(place), to);
             }
@@ -350,18 +356,8 @@ impl Room {
         self.say(&Reply::History(page), Some(to));
     }
 
-    /// What somebody means to take out.
-    fn selection(&self, which: Which, to: &ReplyTo) -> Selection {
-        match which {
-            Which::One(place) => Selection::At(place),
-            Which::Range(first, last) => Selection::Range(first, last),
-            Which::Person(person) => Selection::By(person),
-            Which::Mine => Selection::By(to.sender.clone()),
-        }
-    }
-
     fn remove(&mut self, which: Which, to: ReplyTo) {
-        let selection = self.selection(which, &to);
+        let selection = selection(which, &to);
         self.take_out(&selection, to);
     }
 
@@ -474,5 +470,15 @@ impl Room {
         self.change_setting(Setting::Fair, |settings| settings.fair = fair);
         self.changed(&to);
         self.confirm(&Reply::Fair(fair), to);
+    }
+}
+
+/// What somebody means to take out.
+fn selection(which: Which, to: &ReplyTo) -> Selection {
+    match which {
+        Which::One(place) => Selection::At(place),
+        Which::Range(first, last) => Selection::Range(first, last),
+        Which::Person(person) => Selection::By(person),
+        Which::Mine => Selection::By(to.sender.clone()),
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Panel {
     /// While the first version is being sent.
     posting: bool,
     /// Reactions that are still to be put under messages, as buttons: eighteen at most.
-    reactions: VecDeque<(EventId, String)>,
+    reactions: VecDeque<(Purpose, EventId, String)>,
     /// When the next of them may be.
     react_at: Instant,
     /// The cover of the track that plays.
@@ -100,9 +100,9 @@ impl Panel {
     }
 
     /// Puts buttons under a message, in the place of those of its kind that are still to come.
-    fn offer(&mut self, event: &EventId, keys: impl Iterator<Item = String>) {
-        self.reactions.retain(|(other, _)| other != event);
-        self.reactions.extend(keys.map(|key| (event.clone(), key)));
+    fn offer(&mut self, purpose: Purpose, event: &EventId, keys: impl Iterator<Item = String>) {
+        self.reactions.retain(|(other, ..)| *other != purpose);
+        self.reactions.extend(keys.map(|key| (purpose, event.clone(), key)));
     }
 
     /// When there is something to do.
@@ -211,13 +211,21 @@ impl Room {
                 self.panel.posting = false;
                 if let Some(event) = event {
                     self.save_panel(&event).await;
-                    self.panel.offer(&event, BUTTONS.iter().map(ToString::to_string));
+                    self.panel.offer(
+                        Purpose::Panel,
+                        &event,
+                        BUTTONS.iter().map(ToString::to_string),
+                    );
                     self.panel.event = Some(event);
                 }
             }
             Ok(Sent::Message(Purpose::Picks, Some(event))) => {
                 if let Some(picking) = &mut self.picking {
-                    self.panel.offer(&event, (1..=picking.len()).filter_map(keycap));
+                    self.panel.offer(
+                        Purpose::Picks,
+                        &event,
+                        (1..=picking.len()).filter_map(keycap),
+                    );
                     picking.was_sent(event);
                 }
             }
@@ -231,7 +239,7 @@ impl Room {
     }
 
     fn put_button(&mut self, now: Instant) {
-        let Some((event, key)) = self.panel.reactions.pop_front() else { return };
+        let Some((_, event, key)) = self.panel.reactions.pop_front() else { return };
         if let Err(error) = self.shared.outbox.react(&self.id, event, key) {
             warn!(%error, "a button is missing");
         }

@@ -13,11 +13,11 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
 };
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::Room;
 use crate::{
-    command::{Reference, Reply, RoomSettings, Title},
+    command::{Limit, Reference, Reply, RoomSettings, Title},
     config,
     jukebox::{
         Item, News, Opened, Origin, PlayError, Resolver, Sound,
@@ -27,6 +27,9 @@ use crate::{
 
 /// How long a station has to have played before it is opened anew when it changes its format.
 const REOPEN_AFTER: Duration = Duration::from_secs(10);
+
+/// What plays for less is taken for nothing.
+const NOTHING: Duration = Duration::from_millis(500);
 
 /// What is on the desk, and on its way there.
 #[derive(Default)]
@@ -46,8 +49,18 @@ pub(super) struct Stage {
     pub(super) preparing: JoinSet<Opening>,
     /// What the station that plays calls what it sends.
     pub(super) titles: Option<watch::Receiver<Option<Title>>>,
+    applied: Option<Applied>,
     /// Who asked for a jump, and to where.
     sought: Option<(ReplyTo, Duration)>,
+}
+
+/// What the desk was told of the room's settings.
+#[derive(Debug, Clone)]
+struct Applied {
+    volume: Volume,
+    duck: u8,
+    fade: Duration,
+    encoding: Config,
 }
 
 /// A track on the desk.
@@ -95,10 +108,17 @@ impl Room {
         if current.state == State::Paused {
             return self.be_silent();
         }
+        if let Origin::Link(url) = &current.entry.item.origin
+            && self.blocks_link(url)
+        {
+            let host = Title::new(url.host_str().unwrap_or_default());
+            let entry = current.entry.id;
+            return self.leave_out(entry, &Reply::LinkBlocked(host));
+        }
         let (entry, item) = (current.entry.id, current.entry.item.clone());
         let from = Duration::from_millis(current.position_ms);
         if let Some(After { track: Some(track), titles, .. }) = self.take_prepared(entry, &item) {
-            self.player.skip();
+            self.player.skip_to(track);
             return self.is_on(track, entry, titles);
         }
         self.be_silent();
@@ -115,15 +135,22 @@ impl Room {
 
     /// What was being opened is open, or cannot be.
     pub(super) fn opened(&mut self, opening: Result<Opening, JoinError>) {
-        let Opening { entry, opened } = match opening {
-            Ok(opening) => opening,
-            Err(error) if error.is_cancelled() => return,
-            Err(error) => return error!(%error, "opening an entry failed"),
+        let current = self.queue.current().map(|current| current.entry.id);
+        let Opening { entry, opened } = match (opening, current) {
+            (Ok(opening), _) => opening,
+            (Err(error), Some(entry)) if !error.is_cancelled() => {
+                Opening { entry, opened: Err(PlayError::Unfinished(error)) }
+            }
+            (Err(_), _) => return,
         };
-        if self.queue.current().is_none_or(|current| current.entry.id != entry) {
+        if current != Some(entry) {
             return;
         }
         match opened {
+            Ok(opened) if self.kept.limits().check_length(opened.duration()).is_err() => {
+                let max = self.kept.settings.track_length_max.unwrap_or_default();
+                self.leave_out(entry, &Reply::OverLimit(Limit::Length(max)));
+            }
             Ok(opened) => self.put_on(entry, opened),
             Err(error) => self.failed(entry, &error),
         }
@@ -136,6 +163,10 @@ impl Room {
         let fade = self.kept.settings.fade;
         self.player.begin(track, opened, Begin { fade_out: fade, ..Begin::default() });
         self.is_on(track, entry, titles);
+        if !self.plays() {
+            // Somebody paused it while it was being opened.
+            self.player.pause();
+        }
     }
 
     fn is_on(
@@ -165,9 +196,8 @@ impl Room {
 
     /// Ends what is heard, and forgets what was to follow.
     pub(super) fn be_silent(&mut self) {
-        if self.stage.on.take().is_some() || self.stage.after.is_some() {
-            self.player.stop();
-        }
+        self.player.stop();
+        self.stage.on = None;
         self.stage.after = None;
         self.stage.preparing = JoinSet::new();
         self.stage.ends_soon = false;
@@ -215,15 +245,15 @@ impl Room {
     pub(super) fn prepared(&mut self, opening: Result<Opening, JoinError>) {
         let Ok(Opening { entry, opened }) = opening else { return };
         let Ok(mut opened) = opened else { return };
-        if self.stage.after.as_ref().is_none_or(|after| after.entry != entry) {
+        if self.stage.after.as_ref().is_none_or(|after| after.entry != entry)
+            || self.kept.limits().check_length(opened.duration()).is_err()
+        {
             return;
         }
         self.note(entry, &mut opened);
         let crossfade = self.kept.settings.crossfade;
-        let join = match opened.duration().is_some() && !crossfade.is_zero() {
-            true => Join::Crossfade(crossfade),
-            false => Join::Gapless,
-        };
+        let fades = opened.duration().is_some() && !crossfade.is_zero();
+        let join = if fades { Join::Crossfade(crossfade) } else { Join::Gapless };
         let track = self.stage.track();
         let titles = opened.titles.take();
         self.player.follow(track, opened, join);
@@ -241,7 +271,7 @@ impl Room {
         })
     }
 
-    pub(super) async fn handle_news(&mut self, news: News) {
+    pub(super) fn handle_news(&mut self, news: News) {
         match news {
             News::Began(track) => self.began(track),
             News::NearEnd(track) => {
@@ -250,7 +280,7 @@ impl Room {
                 }
             }
             News::Ended { id, finished, error } => self.ended(id, finished, error),
-            News::Position { id, at } => self.note_position(id, at).await,
+            News::Position { id, at } => self.note_position(id, at),
             News::Sought { id, done } => self.came_to(id, done),
             News::Silent => {}
         }
@@ -260,7 +290,11 @@ impl Room {
     fn began(&mut self, track: TrackId) {
         let follows = self.stage.after.take_if(|after| after.track == Some(track));
         if let Some(after) = follows {
+            let was_paused = !self.plays();
             self.queue.advance(Why::Ended, &self.lists);
+            if was_paused {
+                self.queue.pause();
+            }
             self.unsaved.queue = true;
             let is_current =
                 self.queue.current().is_some_and(|current| current.entry.id == after.entry);
@@ -268,13 +302,17 @@ impl Room {
                 return self.begin_current();
             }
             self.is_on(track, after.entry, after.titles);
+        } else if self.stage.on.is_none_or(|on| on.track != track) {
+            // Nobody wants it any more, and the order that said so came too late.
+            warn!("something plays that the queue does not know of");
+            return self.begin_current();
         }
         let Some(current) = self.queue.current() else { return };
         let (entry, title) = (current.entry.id, current.entry.item.title.clone());
         let by = current.entry.by.as_ref().map(tracing::field::display);
         info!(%title, by, "playing");
-        let asked = self.asked.remove(&entry);
-        if self.kept.settings.announce && asked.is_none() {
+        self.asked.remove(&entry);
+        if self.kept.settings.announce && self.told.take() != Some(entry) {
             self.say(&Reply::Playing(title), None);
         }
         self.panel.touch();
@@ -291,12 +329,36 @@ impl Room {
             }
             return self.failed(on.entry, &error);
         }
-        if !finished {
+        let is_followed = self.stage.after.as_ref().is_some_and(|after| after.track.is_some());
+        if finished && is_followed {
+            // What follows is heard already, and is told of next.
             return;
         }
-        info!("played to the end");
         self.stage.on = None;
-        self.queue.advance(Why::Ended, &self.lists);
+        if !finished {
+            // It was taken for what follows, and is gone.
+            return self.begin_current();
+        }
+        info!("played to the end");
+        let why = if self.was_nothing() { Why::Failed } else { Why::Ended };
+        self.queue.advance(why, &self.lists);
+        self.unsaved.queue = true;
+        self.begin_current();
+    }
+
+    /// Whether what has just ended was over as soon as it began: played again and again, it would keep
+    /// everybody busy.
+    fn was_nothing(&self) -> bool {
+        let is_short = self.stage.on_since.is_some_and(|since| since.elapsed() < NOTHING);
+        let duration = self.queue.current().and_then(|current| current.entry.item.duration);
+        is_short && duration.is_none_or(|duration| duration > NOTHING)
+    }
+
+    /// Leaves an entry out that may not be played here, and says why.
+    fn leave_out(&mut self, entry: EntryId, why: &Reply) {
+        let asked = self.asked.remove(&entry);
+        self.say(why, asked);
+        self.queue.advance(Why::Failed, &self.lists);
         self.unsaved.queue = true;
         self.begin_current();
     }
@@ -329,10 +391,10 @@ impl Room {
         self.say(&error.reply(reference), asked);
     }
 
-    async fn note_position(&mut self, track: TrackId, at: Duration) {
+    fn note_position(&mut self, track: TrackId, at: Duration) {
         let Some(on) = self.stage.on.filter(|on| on.track == track) else { return };
         self.queue.note_position(on.entry, u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
-        self.save_position().await;
+        self.save_position();
         self.panel.tick();
     }
 
@@ -353,7 +415,7 @@ impl Room {
             }
         }
         // The end may be far again, and is told anew.
-        self.stage.ends_soon = false;
+        self.stage.ends_soon &= !done;
         if let Some((asked, to)) = self.stage.sought.take() {
             let reply = if done { Reply::Sought(to) } else { Reply::NoSeeking };
             self.say(&reply, Some(asked));
@@ -383,11 +445,29 @@ impl Room {
     /// Brings the player after the room's settings.
     pub(super) fn apply_settings(&mut self) {
         let settings = &self.kept.settings;
-        self.player.set_volume(Volume::from_percent(settings.volume.min(200) as u8));
-        self.player.set_duck(settings.duck);
-        self.player.set_fade(settings.fade);
-        self.player.set_encoding(encoding(&self.shared.config.audio, settings));
+        let wanted = Applied {
+            volume: Volume::from_percent(settings.volume.min(200) as u8),
+            duck: settings.duck,
+            fade: settings.fade,
+            encoding: encoding(&self.shared.config.audio, settings),
+        };
         self.queue.set_fair(settings.fair);
+        let was = self.stage.applied.replace(wanted.clone());
+        let is_new = |same: fn(&Applied, &Applied) -> bool| {
+            was.as_ref().is_none_or(|was| !same(was, &wanted))
+        };
+        if is_new(|a, b| a.volume == b.volume) {
+            self.player.set_volume(wanted.volume);
+        }
+        if is_new(|a, b| a.duck == b.duck) {
+            self.player.set_duck(wanted.duck);
+        }
+        if is_new(|a, b| a.fade == b.fade) {
+            self.player.set_fade(wanted.fade);
+        }
+        if is_new(|a, b| a.encoding == b.encoding) {
+            self.player.set_encoding(wanted.encoding.clone());
+        }
         self.panel.touch();
     }
 
@@ -419,7 +499,7 @@ pub(super) async fn title_changed(titles: &mut Option<watch::Receiver<Option<Tit
     match titles {
         Some(titles) => {
             if titles.changed().await.is_err() {
-                pending().await
+                pending::<()>().await;
             }
         }
         None => pending().await,

@@ -32,6 +32,9 @@ impl Room {
                 if let Err(error) = set {
                     return self.say(&Reply::SettingRefused(error), Some(to));
                 }
+                if matches!(setting, Setting::Fair | Setting::Autoplay) {
+                    self.changed_by(&to.sender);
+                }
                 self.change_setting(setting, |_| {});
                 let (_, value) = shown(&self.kept.settings, setting);
                 self.confirm(&Reply::SettingChanged(setting, value), to);
@@ -71,10 +74,8 @@ impl Room {
                 }
                 Reply::DjAdded(who)
             }
-            DjCommand::Remove(who) => match self.kept.settings.djs.remove(&who) {
-                true => Reply::DjRemoved(who),
-                false => Reply::NoDj(who),
-            },
+            DjCommand::Remove(who) if self.kept.settings.djs.remove(&who) => Reply::DjRemoved(who),
+            DjCommand::Remove(who) => Reply::NoDj(who),
         };
         self.unsaved.settings = true;
         self.say(&reply, Some(to));
@@ -93,9 +94,10 @@ impl Room {
     }
 
     pub(super) fn unblock(&mut self, who: Blocked, to: ReplyTo) {
-        let reply = match self.kept.settings.blocked.remove(&who) {
-            true => Reply::Unblocked(who),
-            false => Reply::NotBlocked(who),
+        let reply = if self.kept.settings.blocked.remove(&who) {
+            Reply::Unblocked(who)
+        } else {
+            Reply::NotBlocked(who)
         };
         self.unsaved.settings = true;
         self.say(&reply, Some(to));

@@ -124,6 +124,7 @@ pub(crate) enum Trouble {
 
 impl Trouble {
     /// The sentence with its hint, but for the reference. `p` is the prefix.
+    #[expect(clippy::too_many_lines, reason = "a table of sentences, one for each trouble")]
     pub(super) fn text(&self, p: &str) -> String {
         match self {
             Self::NoLibrary => {

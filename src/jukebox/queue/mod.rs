@@ -113,7 +113,6 @@ impl Queue {
     }
 
     /// An entry that plays, waits or has played.
-    #[cfg(test)]
     pub(crate) fn find(&self, id: EntryId) -> Option<&Entry> {
         self.entries().chain(&self.history).find(|entry| entry.id == id)
     }

@@ -210,6 +210,26 @@ impl Mixer {
         self.bury(next.map(|next| next.deck));
     }
 
+    /// Ends at once what fades out and what is played over the music: nobody hears it any more. What
+    /// plays, or is paused, stays as it is.
+    pub fn cut(&mut self) {
+        while let Some(voice) = self.leaving.pop_front() {
+            self.end(voice, false);
+        }
+        for voice in std::mem::take(&mut self.clips) {
+            self.tell(MixerEvent::ClipEnded(voice.id));
+            self.bury(Some(voice.deck));
+        }
+        self.follow_ducking();
+    }
+
+    /// Whether something is to be heard now: what plays, what fades out, or a clip. What is paused is
+    /// not.
+    pub fn is_audible(&self) -> bool {
+        let plays = self.current.is_some() || self.next.is_some() || !self.leaving.is_empty();
+        !self.clips.is_empty() || plays && !self.is_paused
+    }
+
     /// Fades the music out within 40 ms and keeps its place. No sample is lost: what is heard while it
     /// fades is not heard again, and it goes on with the very next one.
     pub fn pause(&mut self) {

@@ -336,6 +336,10 @@ impl Mixer {
         let Some(voice) = &self.current else { return };
         let is_near = voice.deck.remaining().is_some_and(|left| left <= NEAR_END + crossfade);
         let id = voice.id;
+        if !is_near && self.near_end == Some(id) {
+            // Somebody went back.
+            self.near_end = None;
+        }
         if is_near && self.near_end != Some(id) {
             self.near_end = Some(id);
             self.tell(MixerEvent::NearEnd(id));
