@@ -58,7 +58,7 @@ fn a_file_that_was_sent_into_an_encrypted_room_is_played() -> Result<()> {
         plays(&scene, &sent, "is not something I can play").await?;
         let said = scene.person.say(&scene.room, "no file").await?;
         let said = scene.person.reply(&scene.room, &said, "!playnow").await?;
-        plays(&scene, &said, "!playnow NAME or LINK").await
+        plays(&scene, &said, "Tell me what to play").await
     })
 }
 

@@ -111,7 +111,7 @@ async fn unbroken(
 /// Playlists that nobody means well by.
 async fn site() -> Result<Site> {
     const M3U: [(axum::http::HeaderName, &str); 1] = [(CONTENT_TYPE, "audio/x-mpegurl")];
-    let files = "#EXTM3U\n#PLAYLIST:Files\nfile:///etc/passwd\n/\\etc\\passwd\nC:\\music.mp3\n";
+    let files = "#EXTM3U\n#PLAYLIST:Files\nfile:///etc/passwd\nfile://localhost/etc/shadow\nC:\\music.mp3\n";
     let mixed = "#EXTM3U\n#PLAYLIST:Mixed\nfile:///etc/passwd\nhonest.wav\n";
     let million = || format!("#EXTM3U\n{}", "honest.wav\n".repeat(1_000_000));
     let honest = wav(1, |_| 500.0);
