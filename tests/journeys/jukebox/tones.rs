@@ -2,10 +2,13 @@
 
 use std::{f64::consts::TAU, time::Duration};
 
-use anyhow::{Context, Result, ensure};
-use phonograph_trial::person::{Call, Channel, Stream};
+use anyhow::{Context, Result, bail};
+use phonograph_trial::{
+    person::{Call, Channel, Message, Stream},
+    stage::WITHIN,
+};
 
-use crate::support::{LEVEL, Scene, now_ms};
+use crate::support::{LEVEL, Scene};
 
 /// Samples a second.
 pub(super) const RATE: u32 = 48_000;
@@ -21,6 +24,8 @@ const HOP: usize = 480;
 const IN_A_ROW: usize = 4;
 /// Below this level, -40 dBFS, there is silence.
 const SILENCE_RMS: f64 = 0.01;
+/// One decibel, as a factor.
+const ONE_DB: f64 = 1.122;
 /// How far a tone may be off in such a stretch.
 const HERTZ_OFF_MAX: f64 = 10.0;
 /// How long one listens to find a step of the stair.
@@ -110,18 +115,19 @@ impl std::fmt::Display for Moment {
     }
 }
 
-/// Says something and listens from that moment on. Returns what was heard of the bot, and when it was
-/// said.
+/// Says something and listens from then on. Returns what was heard of the bot, and when the homeserver
+/// took what was said: how long the browser needs for that says nothing about the bot.
 pub(super) async fn hear_said(
     scene: &Scene,
     call: &Call,
     text: &str,
     duration: Duration,
 ) -> Result<(Stream, u64)> {
-    let said_ms = now_ms();
-    let (heard, _) = tokio::try_join!(call.hears(duration), scene.person.say(&scene.room, text))?;
-    let stream = heard.of(&scene.bot).context("the bot's sound")?;
-    Ok((stream.clone(), said_ms))
+    let Scene { person, room, bot } = scene;
+    let (heard, said) = tokio::try_join!(call.hears(duration), person.say(room, text))?;
+    let said = |message: &Message| message.event_id == said;
+    let said = person.wait_for_message(room, said, WITHIN).await?;
+    Ok((heard.of(bot).context("the bot's sound")?.clone(), said.sent_ms))
 }
 
 /// A place in the stair.
@@ -153,26 +159,36 @@ pub(super) async fn place_heard(scene: &Scene, call: &Call) -> Result<Place> {
     step.with_context(|| format!("a step of the stair in {}", heard.join(", ")))
 }
 
-/// Waits until a tone is heard, and nothing but that.
+/// Waits until a tone is heard, as loud as it is in its file.
 pub(super) async fn hears_tone(scene: &Scene, call: &Call, hertz: f64) -> Result<()> {
-    let heard = hears_pitch(scene, call, hertz).await?;
-    let factor = heard.rms()[0] / LEVEL;
-    ensure!((0.89..1.122).contains(&factor), "a level of {LEVEL:.3} came as {:?}", heard.rms());
+    let level = LEVEL / ONE_DB..LEVEL * ONE_DB;
+    hears(scene, call, hertz, |stream| level.contains(&stream.rms()[0])).await?;
     Ok(())
 }
 
 /// Waits until a tone is heard, however loud.
 pub(super) async fn hears_pitch(scene: &Scene, call: &Call, hertz: f64) -> Result<Stream> {
-    const TIMES: usize = 20;
-    call.wait_sound(Some(&scene.bot), phonograph_trial::stage::WITHIN).await?;
+    hears(scene, call, hertz, |_| true).await
+}
+
+/// Listens second by second, as long as the browser's jitter buffer may take to settle.
+async fn hears(
+    scene: &Scene,
+    call: &Call,
+    hertz: f64,
+    wanted: impl Fn(&Stream) -> bool,
+) -> Result<Stream> {
+    const SECONDS_MAX: usize = 20;
+    call.wait_sound(Some(&scene.bot), WITHIN).await?;
     let mut came = Vec::new();
-    while came.len() < TIMES {
+    while came.len() < SECONDS_MAX {
         let heard = call.hears(Duration::from_secs(1)).await?;
         let stream = heard.of(&scene.bot).context("the bot's sound")?;
-        if stream.played && (stream.hertz()[0] - hertz).abs() < 1.0 {
+        let is_pitch = (stream.hertz()[0] - hertz).abs() < 1.0;
+        if stream.played && is_pitch && wanted(stream) {
             return Ok(stream.clone());
         }
-        came.push(stream.hertz()[0]);
+        came.push((stream.hertz()[0], stream.rms()[0]));
     }
-    anyhow::bail!("{hertz} Hz came as {came:?}")
+    bail!("{hertz} Hz at {LEVEL:.3} came as {came:.3?}")
 }
