@@ -178,7 +178,7 @@ impl Room {
         match self.votes.vote(entry, who, &people, self.kept.share()) {
             Vote::Skipped => self.skip(Some(asker.to.clone())),
             Vote::Counted { have, need } => {
-                self.say(&Reply::Voted { have, need }, Some(asker.to.clone()))
+                self.say(&Reply::Voted { have, need }, Some(asker.to.clone()));
             }
             Vote::AlreadyVoted { have, need } => {
                 self.say(&Reply::AlreadyVoted { have, need }, Some(asker.to.clone()));

@@ -66,9 +66,9 @@ impl Music {
         settings.library = self.file("library");
         settings.sections = format!(
             "[links]\nallow_hosts = [\"127.0.0.1\"]\n\
-             [sounds]\nclips = {:?}\nspeech = [\"cat\", {:?}]\n",
-            self.file("clips"),
-            self.file("voice.wav")
+             [sounds]\nclips = \"{}\"\nspeech = [\"cat\", \"{}\"]\n",
+            self.file("clips").display(),
+            self.file("voice.wav").display()
         );
         settings
     }

@@ -178,10 +178,8 @@ impl Listener {
         let mut piece: Vec<u8> = around.take(METAINT).copied().collect();
         self.sent += METAINT;
         let title = *self.titles.borrow_and_update();
-        let mut text = match title == self.told {
-            true => String::new(),
-            false => format!("StreamTitle='{title}';"),
-        };
+        let is_new = title != self.told;
+        let mut text = if is_new { format!("StreamTitle='{title}';") } else { String::new() };
         self.told = title;
         while text.len() % 16 != 0 {
             text.push('\0');

@@ -83,7 +83,7 @@ fn flood(commands: usize) -> Result<()> {
         let took_ms = now_ms() - began_ms;
         // The room is heard again when the flood is over: by then all of it has been dealt with.
         let is_told = |message: &Message| message.body.starts_with("That is too fast for me");
-        flooded.person.wait_for_message(&flooded.room, is_told, Duration::from_secs(60)).await?;
+        flooded.person.wait_for_message(&flooded.room, is_told, Duration::from_mins(1)).await?;
         music.expect("!ping", "Pong.").await?;
 
         let answers = flooded.person.messages(&flooded.room).await?;
