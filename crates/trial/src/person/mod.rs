@@ -21,4 +21,4 @@ pub use message::{Message, Reaction};
 pub use microphone::Microphone;
 pub use sound::{Channel, Gap, Heard, Received, Stream};
 pub use sounds::{Sound, Sounds};
-pub use stranger::{Guise, Stranger};
+pub use stranger::{Forwarded, Guise, Stranger};

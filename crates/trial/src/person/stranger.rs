@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use livekit_api::access_token::{AccessToken, VideoGrants};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::sound::Heard;
@@ -14,6 +16,9 @@ use crate::{
 
 /// Connecting and publishing: a second, several beside a compiler.
 const JOINED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Reading what was kept, a megabyte of text for each two minutes.
+const FRAMES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A participant of an SFU's room without a membership in the Matrix room: a LiveKit client with a
 /// token that the trial signed, of whatever identity. It publishes a tone in clear. Dropping it
@@ -33,6 +38,21 @@ pub struct Guise<'a> {
     pub identity: &'a str,
     /// The tone's frequency, in hertz. Its RMS is 0.21.
     pub hertz: u32,
+}
+
+/// An encoded frame as the SFU forwarded it, encrypted if its publisher encrypts.
+#[derive(Clone, Debug)]
+pub struct Forwarded {
+    /// When it came: milliseconds since 1970.
+    pub at_ms: u64,
+    /// Its bytes.
+    pub data: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Encoded {
+    at_ms: u64,
+    data: String,
 }
 
 impl Stranger {
@@ -78,6 +98,21 @@ impl Stranger {
         let heard =
             self.page.call(listen, (duration.as_millis() as u64,), duration + JOINED_WITHIN);
         heard.await.context("listening to what the SFU sends")
+    }
+
+    /// The frames of a participant, whose identity begins with this, as the SFU forwarded them since the
+    /// stranger joined, oldest first. Of all participants together the last 20 000 are kept.
+    ///
+    /// # Errors
+    ///
+    /// Where the page has gone.
+    pub async fn frames(&self, participant: &str) -> Result<Vec<Forwarded>> {
+        let frames = self.page.call("(who) => stranger.frames(who)", (participant,), FRAMES_WITHIN);
+        let frames: Vec<Encoded> = frames.await.context("asking for frames")?;
+        let decoded = frames.into_iter().map(|Encoded { at_ms, data }| {
+            Ok(Forwarded { at_ms, data: STANDARD.decode(data).context("decoding a frame")? })
+        });
+        decoded.collect()
     }
 
     /// Leaves the room and closes the page.

@@ -31,11 +31,14 @@ async fn a_stranger_publishes_a_tone_without_a_membership() -> Result<()> {
     let rooms = RoomClient::with_api_key(&sfu.http_url(), &sfu.key, &sfu.secret);
     let there = rooms.get_participant(&alias, guise.identity).await?;
     assert_eq!(there.tracks.len(), 1, "{there:?}");
-    let other = Guise { identity: "somebody else", hertz: 550, ..guise };
-    let other = Stranger::join(&browser, &stage.web, sfu, other).await?;
+    let other_guise = Guise { identity: "somebody else", hertz: 550, ..guise };
+    let other = Stranger::join(&browser, &stage.web, sfu, other_guise).await?;
     let heard = other.hears(Duration::from_secs(4)).await?;
     let is_tone = |stream: &Stream| (stream.hertz()[0] - 880.0).abs() < 1.0;
     assert!(heard.streams.iter().any(is_tone), "no tone of {} streams", heard.streams.len());
+    let forwarded = other.frames(guise.identity).await?;
+    assert!(forwarded.len() > 100, "{} frames in four seconds", forwarded.len());
+    assert!(other.frames(other_guise.identity).await?.is_empty(), "nobody is sent their own");
     let shown = call.wait_shown(|shown| !shown.participants.is_empty(), WITHIN).await?;
     assert_eq!((names(&shown), shown.count), (vec!["alice"], 1));
 
