@@ -171,48 +171,6 @@ fn members_on_two_sfus_all_hear_each_other() -> Result<()> {
 }
 
 #[test]
-fn members_come_and_go_and_each_is_heard() -> Result<()> {
-    come_and_go(3)
-}
-
-#[test]
-#[ignore = "takes some minutes: cargo soak"]
-fn members_come_and_go_and_each_is_heard_long() -> Result<()> {
-    come_and_go(10)
-}
-
-/// The SFU puts each newcomer where somebody was before; keys change each time, and nobody who stays
-/// misses anything.
-fn come_and_go(times: usize) -> Result<()> {
-    journey(async |journey| {
-        let (person, [stays, comes], room) = room_of(journey, journey.browser()).await?;
-        let call = person.join_call(&room).await?;
-        call.wait_joined(WITHIN).await?;
-        let inside = stays.enter(&room).await?;
-        inside.play(OURS);
-        hears_bot(&call, &stays.user_id, f64::from(OURS)).await?;
-        let began = crate::support::now_ms();
-        let mut indices = std::collections::BTreeSet::new();
-        for time in 0..times {
-            let hertz = 300 + 100 * u32::try_from(time)?;
-            let visitor = comes.enter(&room).await?;
-            visitor.play(hertz);
-            inside.hears(&comes.user_id, hertz, WITHIN).await.with_context(|| format!("{time}"))?;
-            visitor.hears(&stays.user_id, OURS, WITHIN).await?;
-            visitor.leave().await?;
-            inside.wait("the visitor's end", WITHIN, |seen| seen.others == 1).await?;
-            indices.extend(inside.seen().saved.iter().filter_map(|saved| saved.last_key_index));
-        }
-        ensure!(indices.len() > times, "the key has changed to {indices:?} only");
-        let sounds = call.sounds(&stays.user_id).await?;
-        let gap = sounds.longest_gap_ms(began, sounds.now_ms.saturating_sub(200))?;
-        ensure!(gap <= 200, "whoever stayed was missed for {gap} ms");
-        ensure!(inside.seen().undecryptable.is_empty(), "{:?}", inside.seen().undecryptable);
-        Ok(())
-    })
-}
-
-#[test]
 fn of_the_same_device_twice_the_older_ends_and_does_not_fight() -> Result<()> {
     journey(async |journey| {
         let browser = journey.stage.browser(Microphone::Tone { hertz: THEIRS }).await?;

@@ -5,10 +5,13 @@ mod support;
 
 mod both_ways;
 mod calls;
+mod come_and_go;
+mod ear;
 mod examples;
 mod faults;
 mod hearing;
 mod jukebox;
+mod keychain;
 mod keys;
 mod leaving;
 mod participant;

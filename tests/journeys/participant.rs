@@ -10,14 +10,13 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use phonograph_call::{
-    AudioSource, Call, Config, Event, Frame, Heard, Network, Pulled, Track, TrackId, TrackInfo,
+    AudioSource, Call, Config, Event, Heard, Network, Pulled, Track, TrackId, TrackInfo,
     Undecryptable, Workers,
-    frame::Codec,
     livekit::Level,
     matrixrtc::{RoomId, session::Saved},
 };
 use phonograph_matrix::{Account, Credentials, Settings};
-use phonograph_trial::{person::Channel, stage::WITHIN};
+use phonograph_trial::stage::WITHIN;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -25,10 +24,12 @@ use tokio::{
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use crate::support::Journey;
+use crate::{
+    ear::Ear,
+    keychain::{Keychain, Tap},
+    support::Journey,
+};
 
-/// How much of what is heard is kept.
-const KEPT: usize = 48_000 * 20;
 /// Orders that wait for a call; a journey gives a handful.
 const ORDERS_MAX: usize = 16;
 const PASSWORD: &str = "a password";
@@ -36,6 +37,8 @@ const PASSWORD: &str = "a password";
 /// A device that is logged in and syncs. It ends with its drop.
 pub(crate) struct Participant {
     pub(crate) user_id: String,
+    /// The media keys that came to it or that it sent, in whatever call.
+    pub(crate) keychain: Keychain,
     account: Arc<Account>,
     network: Arc<Network>,
     workers: Arc<Workers>,
@@ -89,6 +92,7 @@ impl Participant {
         });
         Ok(Self {
             user_id: account.me().user.to_string(),
+            keychain: Keychain::default(),
             account,
             settings: (homeserver, user),
             network,
@@ -131,9 +135,17 @@ impl Participant {
 
     /// Begins to enter a call.
     pub(crate) fn begin(&self, config: Config) -> Inside {
-        let matrix = self.account.calls();
-        let call = Call::join(matrix, config, &self.network, &self.workers);
+        let call = Call::join(Arc::new(self.tap()), config, &self.network, &self.workers);
         Inside::watch(call)
+    }
+
+    /// Takes the media keys of a room's call that have come since it was left.
+    pub(crate) async fn gather_keys(&self, room: &str) -> Result<()> {
+        Ok(self.tap().gather(&RoomId::from(room)).await?)
+    }
+
+    fn tap(&self) -> Tap {
+        Tap { matrix: self.account.calls(), keychain: self.keychain.clone() }
     }
 }
 
@@ -169,20 +181,6 @@ pub(crate) struct Seen {
     pub(crate) ears: BTreeMap<TrackId, Ear>,
     pub(crate) saved: Vec<Saved>,
     pub(crate) ended: Option<String>,
-}
-
-/// What came of one track.
-#[derive(Debug)]
-pub(crate) struct Ear {
-    pub(crate) user: String,
-    pub(crate) video: bool,
-    pub(crate) frames: u64,
-    pub(crate) lost: u64,
-    /// When each frame came.
-    pub(crate) arrivals: Vec<Instant>,
-    /// Left and right, the newest twenty seconds.
-    sound: [Vec<f32>; 2],
-    pub(crate) muted: bool,
 }
 
 impl Inside {
@@ -278,38 +276,6 @@ impl Seen {
     }
 }
 
-impl Ear {
-    fn new(info: &TrackInfo) -> Self {
-        Self {
-            user: info.member.user.to_string(),
-            video: info.kind == phonograph_call::livekit::Kind::Video,
-            frames: 0,
-            lost: 0,
-            arrivals: Vec::new(),
-            sound: [Vec::new(), Vec::new()],
-            muted: false,
-        }
-    }
-
-    /// The last seconds, left and right; fewer if there are not so many yet.
-    pub(crate) fn last(&self, seconds: f64) -> [Channel; 2] {
-        let samples = (seconds * 48_000.0) as usize;
-        self.sound.each_ref().map(|channel| {
-            let start = channel.len().saturating_sub(samples);
-            let enough = channel.len() >= samples;
-            Channel::from(if enough { channel[start..].to_vec() } else { Vec::new() })
-        })
-    }
-
-    /// The longest time without a frame since then.
-    pub(crate) fn longest_gap(&self, since: Instant) -> Duration {
-        let after = self.arrivals.iter().filter(|at| **at >= since);
-        let times: Vec<Instant> = after.copied().collect();
-        let gaps = times.windows(2).map(|pair| pair[1].duration_since(pair[0]));
-        gaps.max().unwrap_or(Duration::MAX)
-    }
-}
-
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -365,29 +331,12 @@ async fn listen(mut track: Track, seen: Arc<Mutex<Seen>>, changes: watch::Sender
         let mut now = lock(&seen);
         let Some(ear) = now.ears.get_mut(track.id()) else { return };
         match heard {
-            Heard::Frame(frame) => hear(ear, &frame, &mut decoder),
+            Heard::Frame(frame) => ear.hear(&frame, &mut decoder),
             Heard::Muted(muted) => ear.muted = muted,
             _ => {}
         }
         drop(now);
         changes.send_replace(());
-    }
-}
-
-fn hear(ear: &mut Ear, frame: &Frame, decoder: &mut opus::Decoder) {
-    ear.frames += 1;
-    ear.lost += u64::from(frame.lost);
-    ear.arrivals.push(frame.arrival);
-    if frame.codec != Codec::Opus {
-        return;
-    }
-    let mut samples = vec![0.0; 2 * 5760];
-    let decoded = decoder.decode_float(&frame.data, &mut samples, false);
-    let count = decoded.expect("what was decrypted is an Opus packet");
-    for (channel, sound) in ear.sound.iter_mut().enumerate() {
-        sound.extend(samples[..2 * count].iter().skip(channel).step_by(2));
-        let surplus = sound.len().saturating_sub(KEPT);
-        sound.drain(..surplus);
     }
 }
 
