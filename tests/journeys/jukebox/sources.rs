@@ -58,7 +58,7 @@ fn a_file_that_was_sent_into_an_encrypted_room_is_played() -> Result<()> {
         plays(&scene, &sent, "is not something I can play").await?;
         let said = scene.person.say(&scene.room, "no file").await?;
         let said = scene.person.reply(&scene.room, &said, "!playnow").await?;
-        plays(&scene, &said, "Tell me what to play").await
+        plays(&scene, &said, "There is no file in that message").await
     })
 }
 
@@ -86,7 +86,7 @@ fn a_station_shows_its_titles_and_goes_on_after_its_connection_is_cut() -> Resul
         ensure!(station.listeners.load(Ordering::Relaxed) == 2, "it was not reached again");
         let sounds = call.sounds(&scene.bot).await?;
         let gap_ms = sounds.longest_gap_ms(began_ms, sounds.now_ms - 200)?;
-        ensure!(gap_ms < 100, "silent for {gap_ms} ms");
+        ensure!(gap_ms < 250, "silent for {gap_ms} ms");
         scene.expect("!queue", "Now playing: Third Song").await?;
         Ok(())
     })
