@@ -1,7 +1,9 @@
 //! What plays: the queue decides, the desk plays, and here one follows the other.
 //!
 //! What plays next is opened while the current track still plays, and follows it without a gap. The
-//! queue may change its mind until then: whatever [`Queue::peek_next`] says is what is prepared.
+//! queue may change its mind until then: whatever [`peek_next`] says is what is prepared.
+//!
+//! [`peek_next`]: crate::jukebox::queue::Queue::peek_next
 
 use std::{future::pending, time::Duration};
 

@@ -1,7 +1,9 @@
 //! The thread that keeps the index as the disk is.
 //!
-//!     load what was stored -> look through all folders -> wait -> look at what has changed -> wait
-//!                                      ^---- every `rescan`, and when too much has changed ----'
+//! ```text
+//! load what was stored -> look through all folders -> wait -> look at what has changed -> wait
+//!                                  ^---- every `rescan`, and when too much has changed ----'
+//! ```
 //!
 //! It works at low priority, one file after the other, and writes a few hundred files at a time, so
 //! that calls do not notice it.

@@ -134,7 +134,7 @@ fn flac(tags: &[String]) -> Vec<u8> {
     // Blocks of 4096 samples, frames of unknown size.
     file.extend([0x10, 0, 0x10, 0, 0, 0, 0, 0, 0, 0]);
     // 20 bits of rate, 3 of channels, 5 of bits, each but the rate less one; 36 of samples.
-    let shape = 44_100_u64 << 44 | 1 << 41 | 15 << 36 | SECONDS * 44_100;
+    let shape = (44_100_u64 << 44) | (1 << 41) | (15 << 36) | (SECONDS * 44_100);
     file.extend(shape.to_be_bytes());
     file.extend([0; 16]);
     let mut comment = 0_u32.to_le_bytes().to_vec();

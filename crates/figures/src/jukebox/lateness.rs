@@ -121,7 +121,8 @@ impl Watch {
         let soundings = std::mem::take(&mut self.soundings);
         // Seen from half a slot before the first one, which none is near.
         let from = (*soundings.first()? + FRAME).saturating_sub(FRAME / 2);
-        let into = |at: &Duration| nanos(*at + FRAME * 2 - modulo(from)) % nanos(FRAME);
+        let into =
+            |at: &Duration| nanos((*at + FRAME * 2).saturating_sub(modulo(from))) % nanos(FRAME);
         let earliest = soundings.iter().map(into).min()?;
         Some(modulo(from + Duration::from_nanos(earliest)))
     }

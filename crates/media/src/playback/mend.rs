@@ -280,9 +280,9 @@ mod tests {
             [b"\x1a\x45\xdf\xa3\x83abc\x18\x53\x80\x67".as_slice(), size, &[7; 50]].concat()
         };
         let patch = |size| matroska(&mut Cursor::new(file(size)), 0).expect("memory can be read");
-        assert_eq!(patch(&[0x80 | 50]), None);
+        assert_eq!(patch(&[0x80 + 50]), None);
         assert_eq!(patch(&[0xff]), None, "it is unknown already");
-        assert_eq!(patch(&[0x80 | 51]), Some(Patch { at: 12, bytes: vec![0xff] }));
+        assert_eq!(patch(&[0x80 + 51]), Some(Patch { at: 12, bytes: vec![0xff] }));
         let long = [1, 0, 0, 0, 0, 0, 1, 0];
         let unknown = vec![1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(patch(&long), Some(Patch { at: 12, bytes: unknown }));
