@@ -80,7 +80,7 @@ impl Default for RoomSettings {
             volume: 100,
             bitrate_kbps: None,
             crossfade: Duration::ZERO,
-            fade: Duration::from_millis(100),
+            fade: Duration::from_millis(50),
             loudness: true,
             duck: 0,
             fair: false,
