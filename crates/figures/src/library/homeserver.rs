@@ -14,6 +14,8 @@ use phonograph_matrixrtc::{
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
+use crate::bench::now_ms;
+
 /// What one user sees of it: encrypted rooms in which nobody else is.
 #[derive(Debug)]
 pub(super) struct Homeserver {
@@ -41,7 +43,7 @@ impl Homeserver {
     fn show(&self, event_type: &str, state_key: &str, content: &Value) {
         let event = RawStateEvent::from(json!({
             "type": event_type, "sender": self.me.user, "state_key": state_key,
-            "event_id": "$membership", "origin_server_ts": 1, "content": content,
+            "event_id": "$membership", "origin_server_ts": now_ms(), "content": content,
         }));
         let room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(room) = &*room {
