@@ -15,20 +15,21 @@ use std::{
 
 use bytes::Bytes;
 use phonograph_media::playback::{
-    Begin, Config, Deck, Info, Mixer, MixerEvent, OpenError, Pulled, ReadError, Reader, SILENCE,
-    TrackId,
+    Begin, Config, Deck, Info, Mixer, MixerEvent, OpenError, Pulled, SILENCE, TrackId,
 };
 use tokio::{
-    sync::{broadcast, oneshot, watch},
+    runtime::Handle,
+    sync::{broadcast, watch},
     task::AbortHandle,
     time::{Instant, MissedTickBehavior, interval_at},
 };
-use tracing::{Instrument, debug, info, info_span};
+use tracing::{Instrument, info, info_span};
 use url::Url;
 
 use super::{
     error::PlayError,
     open::{Follow, Opened, Supply},
+    reading::Reading,
 };
 use crate::command::Title;
 
@@ -108,7 +109,7 @@ impl Broadcasts {
         let mut mixer = Mixer::new(&self.config)
             .map_err(|error| media(OpenError::Io(std::io::Error::other(error))))?;
         mixer.play(STATION, deck, Begin::default());
-        let work = Work { mixer, reading: Reading::Resting(reader), follow };
+        let work = Work { mixer, reading: Reading::new(reader), follow };
         let span = info_span!("station", %url);
         let task = tokio::spawn(work.run(Arc::downgrade(&station)).instrument(span));
         *lock(&station.task) = Some(task.abort_handle());
@@ -175,20 +176,18 @@ struct Work {
     follow: Follow,
 }
 
-enum Reading {
-    Resting(Box<Reader>),
-    Working(oneshot::Receiver<(Box<Reader>, Result<phonograph_media::playback::Batch, ReadError>)>),
-    Over(Option<ReadError>),
-}
-
 impl Work {
     async fn run(mut self, station: Weak<Broadcast>) {
         let mut ticks = interval_at(Instant::now(), TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut packet = Vec::new();
+        let blocking = Handle::current();
         loop {
             ticks.tick().await;
-            self.read_ahead();
+            if let Some(deck) = self.mixer.deck_mut(STATION) {
+                // Nobody jumps in a station.
+                self.reading.tick(deck, &blocking);
+            }
             let pulled = self.mixer.pull(&mut packet);
             let Some(station) = station.upgrade() else { return };
             let is_over = self.is_over();
@@ -200,12 +199,10 @@ impl Work {
                 station.send(bytes);
                 continue;
             }
-            let failure = match std::mem::replace(&mut self.reading, Reading::Over(None)) {
-                Reading::Over(Some(error)) => self.follow.explain(error),
-                Reading::Over(None) | Reading::Resting(_) | Reading::Working(_) => {
-                    PlayError::StationEnded { title: station.title.clone() }
-                }
-            };
+            let failure = self.reading.let_go(&blocking).map_or_else(
+                || PlayError::StationEnded { title: station.title.clone() },
+                |error| self.follow.explain(error),
+            );
             info!(error = phonograph_call::chain(&failure), "the station fell silent");
             *lock(&station.failure) = Some(Arc::new(failure));
             return;
@@ -222,43 +219,6 @@ impl Work {
             drop(deck);
         }
         is_over
-    }
-
-    fn read_ahead(&mut self) {
-        let Some(deck) = self.mixer.deck_mut(STATION) else { return };
-        if let Reading::Working(receiver) = &mut self.reading {
-            match receiver.try_recv() {
-                Ok((reader, Ok(batch))) => {
-                    deck.feed(batch);
-                    self.reading = Reading::Resting(reader);
-                }
-                Ok((_, Err(error))) => {
-                    deck.end();
-                    self.reading = Reading::Over(Some(error));
-                }
-                Err(oneshot::error::TryRecvError::Empty) => {}
-                Err(oneshot::error::TryRecvError::Closed) => {
-                    deck.end();
-                    self.reading = Reading::Over(None);
-                }
-            }
-        }
-        if !deck.wants_packets() {
-            return;
-        }
-        match std::mem::replace(&mut self.reading, Reading::Over(None)) {
-            Reading::Resting(mut reader) => {
-                let (sender, receiver) = oneshot::channel();
-                tokio::task::spawn_blocking(move || {
-                    let batch = reader.read_ahead();
-                    if sender.send((reader, batch)).is_err() {
-                        debug!("nobody hears the station any more");
-                    }
-                });
-                self.reading = Reading::Working(receiver);
-            }
-            other => self.reading = other,
-        }
     }
 }
 

@@ -7,25 +7,24 @@ use std::{collections::BTreeMap, time::Duration};
 
 use phonograph_call::{AudioSource, Pulled, livekit::Level};
 use phonograph_media::playback::{
-    self, Batch, Config, Deck, Ducking, EncodingError, Mixer, MixerEvent, ReadError, Reader,
-    SeekError, TrackId,
+    self, Config, Deck, Ducking, EncodingError, Mixer, MixerEvent, ReadError, TrackId,
 };
-use tokio::{
-    runtime::Handle,
-    sync::{mpsc, oneshot},
-};
+use tokio::{runtime::Handle, sync::mpsc};
 use tracing::{debug, warn};
 
 use super::{
     broadcast::Tuned,
     error::PlayError,
     open::{Follow, Opened, Supply},
-    player::{News, Order},
+    player::{News, Order, Tuning},
+    reading::Reading,
 };
 
 /// What others are shown as our loudness while music plays. It is not measured: it only lights up the
 /// tile, and music that passes through is never decoded.
 const LEVEL: Level = Level::Below(20);
+/// Silence, to an ear (what a mixer takes at most).
+const DUCK_DB_MAX: f32 = 60.0;
 /// How often the position is told, in ticks of 20 ms: once a second.
 const POSITION_TICKS: u32 = 50;
 /// How much room for news is left to those that must not be lost when a position is told.
@@ -34,7 +33,7 @@ const NEWS_RESERVE: usize = 64;
 /// The mixer and its readers.
 pub(super) struct Desk {
     mixer: Mixer,
-    readings: BTreeMap<TrackId, Reading>,
+    tracks: BTreeMap<TrackId, Track>,
     orders: mpsc::Receiver<Order>,
     news: mpsc::Sender<News>,
     blocking: Handle,
@@ -44,24 +43,17 @@ pub(super) struct Desk {
     begun: bool,
 }
 
-/// What reads one track.
-struct Reading {
-    state: State,
+/// Where one track comes from.
+struct Track {
+    supply: Feed,
     follow: Follow,
-    /// Where to go on once the reader is at rest.
-    seek: Option<Duration>,
-    /// Why the reader failed, to be told when all that was read has been played.
-    failure: Option<PlayError>,
 }
 
-/// The reader, at rest or at work.
-enum State {
-    Resting(Box<Reader>),
-    Reading(oneshot::Receiver<(Box<Reader>, Result<Batch, ReadError>)>),
-    Seeking(oneshot::Receiver<(Box<Reader>, Result<Batch, SeekError>)>),
-    /// No reader: the packets are those of a station.
-    Tuned(Tuned),
-    Over,
+/// What brings a track's packets.
+enum Feed {
+    Reader(Reading),
+    /// Those of a station that other rooms may hear too.
+    Station(Tuned),
 }
 
 impl Desk {
@@ -73,7 +65,7 @@ impl Desk {
     ) -> Result<Self, EncodingError> {
         Ok(Self {
             mixer: Mixer::new(config)?,
-            readings: BTreeMap::new(),
+            tracks: BTreeMap::new(),
             orders,
             news,
             blocking,
@@ -143,28 +135,36 @@ impl Desk {
                 self.mixer.stop(self.fade);
             }
             Order::Seek(to) => self.seek(to),
-            Order::Volume(volume) => self.mixer.set_volume(volume),
             Order::Duck(on) => self.mixer.duck(on),
-            Order::DuckBy(depth_db) => {
-                self.mixer.set_ducking(Ducking { depth_db, ..Ducking::default() });
-            }
-            Order::Fade(fade) => self.fade = fade,
-            Order::Encoding(config) => {
-                if let Err(error) = self.mixer.set_encoding(&config) {
-                    warn!(%error, "the encoder keeps its settings");
-                }
-            }
+            Order::Tune(tuning) => self.tune(&tuning),
+        }
+    }
+
+    fn tune(&mut self, tuning: &Tuning) {
+        let Tuning { volume, duck_percent, fade, encoding } = tuning;
+        self.mixer.set_volume(*volume);
+        let left = 1.0 - f32::from(*duck_percent.min(&100)) / 100.0;
+        let ducking = Ducking::default();
+        // Where a room does not want it for speech, clips are still heard over quieter music.
+        let depth_db = match duck_percent {
+            0 => ducking.depth_db,
+            _ => (-20.0 * left.log10()).min(DUCK_DB_MAX),
+        };
+        self.mixer.set_ducking(Ducking { depth_db, ..ducking });
+        self.fade = *fade;
+        if let Err(error) = self.mixer.set_encoding(encoding) {
+            warn!(%error, "the encoder keeps its settings");
         }
     }
 
     /// Puts a source's reader to work, and gives its deck.
     fn take_in(&mut self, id: TrackId, opened: Opened) -> Deck {
         let Opened { supply, deck, follow, .. } = opened;
-        let state = match supply {
-            Supply::Reader(reader) => State::Resting(reader),
-            Supply::Packets(tuned) => State::Tuned(tuned),
+        let supply = match supply {
+            Supply::Reader(reader) => Feed::Reader(Reading::new(reader)),
+            Supply::Packets(tuned) => Feed::Station(tuned),
         };
-        self.readings.insert(id, Reading { state, follow, seek: None, failure: None });
+        self.tracks.insert(id, Track { supply, follow });
         deck
     }
 
@@ -177,24 +177,31 @@ impl Desk {
 
     /// Goes to another place in what plays, as soon as its reader is at rest.
     fn seek(&mut self, to: Duration) {
-        let current = self.mixer.current();
-        let reading = current.and_then(|id| Some((id, self.readings.get_mut(&id)?)));
-        match reading {
-            Some((_, reading)) if !matches!(reading.state, State::Over | State::Tuned(_)) => {
-                reading.seek = Some(to);
-            }
-            Some((id, _)) => self.tell(News::Sought { id, done: false }),
-            None => {}
+        let Some(id) = self.mixer.current() else { return };
+        match self.tracks.get_mut(&id).map(|track| &mut track.supply) {
+            Some(Feed::Reader(reading)) => reading.seek(to),
+            Some(Feed::Station(_)) | None => self.tell(News::Sought { id, done: false }),
         }
     }
 
-    /// Takes what was read, and has more read where little is left.
-    fn read_ahead(&mut self) {
-        let Self { mixer, readings, news, blocking, .. } = self;
-        for (id, reading) in readings {
-            let Some(deck) = mixer.deck_mut(*id) else { continue };
-            reading.take_read(*id, deck, news);
-            reading.go_on(deck, blocking);
+    /// Brings the packets of all tracks.
+    fn feed(&mut self) {
+        let Self { mixer, tracks, news, blocking, .. } = self;
+        for (&id, track) in tracks {
+            let Some(deck) = mixer.deck_mut(id) else { continue };
+            match &mut track.supply {
+                Feed::Reader(reading) => {
+                    if let Some(done) = reading.tick(deck, blocking) {
+                        // The room need not hear of it if it does not keep up.
+                        drop(news.try_send(News::Sought { id, done }));
+                    }
+                }
+                Feed::Station(tuned) => {
+                    if !tuned.feed(deck) {
+                        deck.end();
+                    }
+                }
+            }
         }
     }
 
@@ -245,110 +252,21 @@ impl Desk {
         }
     }
 
-    /// Lets go of a track's reader, where closing it may take a while; why it had failed.
+    /// Lets go of a track; why it broke off, if it did.
     fn let_go(&mut self, id: TrackId, gave_up: bool) -> Option<PlayError> {
-        let Reading { state, failure, follow, .. } = self.readings.remove(&id)?;
+        let Track { supply, follow } = self.tracks.remove(&id)?;
+        let failure = match supply {
+            Feed::Reader(reading) => {
+                reading.let_go(&self.blocking).map(|error| follow.explain(error))
+            }
+            Feed::Station(tuned) => tuned.failure(),
+        };
         let undecodable = || follow.explain(ReadError::Malformed("too much cannot be decoded"));
-        let failure = failure.or_else(|| gave_up.then(undecodable));
-        if let State::Resting(reader) = state {
-            self.blocking.spawn_blocking(move || drop(reader));
-        }
-        failure
+        failure.or_else(|| gave_up.then(undecodable))
     }
 
     fn discard(&self, deck: Deck) {
         self.blocking.spawn_blocking(move || drop(deck));
-    }
-}
-
-impl Reading {
-    /// Takes what the reader has read, or the place that it has gone to.
-    fn take_read(&mut self, id: TrackId, deck: &mut Deck, news: &mpsc::Sender<News>) {
-        match &mut self.state {
-            State::Reading(receiver) => match receiver.try_recv() {
-                Ok((reader, Ok(batch))) => {
-                    deck.feed(batch);
-                    self.state = State::Resting(reader);
-                }
-                Ok((reader, Err(error))) => self.fail(deck, reader, error),
-                Err(oneshot::error::TryRecvError::Empty) => {}
-                // The runtime ends.
-                Err(oneshot::error::TryRecvError::Closed) => self.end(deck),
-            },
-            State::Seeking(receiver) => {
-                let sought = match receiver.try_recv() {
-                    Ok(sought) => sought,
-                    Err(oneshot::error::TryRecvError::Empty) => return,
-                    Err(oneshot::error::TryRecvError::Closed) => return self.end(deck),
-                };
-                let done = match sought {
-                    (reader, Ok(batch)) => {
-                        deck.feed(batch);
-                        self.failure = None;
-                        self.state = State::Resting(reader);
-                        true
-                    }
-                    (reader, Err(SeekError::Read(error))) => {
-                        self.fail(deck, reader, error);
-                        false
-                    }
-                    // It plays on. The enum is the library's and open.
-                    (reader, Err(_)) => {
-                        self.state = State::Resting(reader);
-                        false
-                    }
-                };
-                // The room need not hear of it if it does not keep up.
-                drop(news.try_send(News::Sought { id, done }));
-            }
-            State::Tuned(tuned) => {
-                if !tuned.feed(deck) {
-                    self.failure = tuned.failure();
-                    self.end(deck);
-                }
-            }
-            State::Resting(_) | State::Over => {}
-        }
-    }
-
-    /// Has the reader do what is next, if it is at rest.
-    fn go_on(&mut self, deck: &Deck, blocking: &Handle) {
-        if self.seek.is_none() && !deck.wants_packets() {
-            return;
-        }
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Resting(mut reader) => {
-                self.state = if let Some(to) = self.seek.take() {
-                    let (sender, receiver) = oneshot::channel();
-                    blocking.spawn_blocking(move || {
-                        let batch = reader.seek(to);
-                        // Nobody waits any more when something else plays.
-                        drop(sender.send((reader, batch)));
-                    });
-                    State::Seeking(receiver)
-                } else {
-                    let (sender, receiver) = oneshot::channel();
-                    blocking.spawn_blocking(move || {
-                        let batch = reader.read_ahead();
-                        drop(sender.send((reader, batch)));
-                    });
-                    State::Reading(receiver)
-                };
-            }
-            other => self.state = other,
-        }
-    }
-
-    fn fail(&mut self, deck: &mut Deck, reader: Box<Reader>, error: ReadError) {
-        self.failure = Some(self.follow.explain(error));
-        deck.end();
-        // It may still go back to what can be read.
-        self.state = State::Resting(reader);
-    }
-
-    fn end(&mut self, deck: &mut Deck) {
-        deck.end();
-        self.state = State::Over;
     }
 }
 
@@ -368,7 +286,7 @@ impl AudioSource for OnCall {
     fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
         let Some(desk) = &mut self.desk else { return Pulled::Ended };
         desk.take_orders();
-        desk.read_ahead();
+        desk.feed();
         let pulled = desk.mixer.pull(out);
         desk.tell_events();
         match pulled {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use phonograph_call::AudioSource;
-use phonograph_media::playback::{Begin, Config, Ducking, EncodingError, Join, TrackId, Volume};
+use phonograph_media::playback::{Begin, Config, EncodingError, Join, TrackId, Volume};
 use tokio::{runtime::Handle, sync::mpsc};
 use tracing::warn;
 
@@ -35,8 +35,19 @@ const BACKLOG_MAX: usize = 512;
 /// which there are a few per track, always fits.
 const NEWS_MAX: usize = 256;
 
-/// Silence, to an ear (what a mixer takes at most).
-const DUCK_DB_MAX: f32 = 60.0;
+/// How a room wants to hear what plays.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tuning {
+    /// How loud.
+    pub(crate) volume: Volume,
+    /// By how many percent it is quieter while somebody speaks: 50 is half of the amplitude, 100
+    /// silence.
+    pub(crate) duck_percent: u8,
+    /// How long the sound fades on skip and stop.
+    pub(crate) fade: Duration,
+    /// How it is encoded.
+    pub(crate) encoding: Config,
+}
 
 /// What the desk is told.
 #[derive(Debug)]
@@ -50,11 +61,8 @@ pub(super) enum Order {
     Resume,
     Stop,
     Seek(Duration),
-    Volume(Volume),
     Duck(bool),
-    DuckBy(f32),
-    Fade(Duration),
-    Encoding(Config),
+    Tune(Tuning),
 }
 
 /// What a player tells its room.
@@ -108,6 +116,9 @@ pub(crate) struct Player {
     orders: mpsc::Sender<Order>,
     /// Orders for which the channel had no room.
     backlog: Own<VecDeque<Order>>,
+    /// What it was told last.
+    tuning: Option<Tuning>,
+    ducks: bool,
     news: mpsc::Receiver<News>,
     returns: mpsc::Receiver<Box<Desk>>,
     back: mpsc::Sender<Box<Desk>>,
@@ -130,7 +141,16 @@ impl Player {
         let (back, returns) = mpsc::channel(1);
         let desk = Desk::new(config, order_receiver, news_sender, blocking)?;
         let home = Own(Mutex::new(Some(Box::new(desk))));
-        Ok(Self { home, orders, backlog: Own(Mutex::default()), news, returns, back })
+        Ok(Self {
+            home,
+            orders,
+            backlog: Own(Mutex::default()),
+            tuning: None,
+            ducks: false,
+            news,
+            returns,
+            back,
+        })
     }
 
     /// Plays this in the place of what plays.
@@ -178,36 +198,19 @@ impl Player {
         self.order(Order::Seek(to));
     }
 
-    /// Is this loud.
-    pub(crate) fn set_volume(&mut self, volume: Volume) {
-        self.order(Order::Volume(volume));
+    /// Is heard so from the next frame on.
+    pub(crate) fn tune(&mut self, tuning: Tuning) {
+        if self.tuning.as_ref() != Some(&tuning) {
+            self.tuning = Some(tuning.clone());
+            self.order(Order::Tune(tuning));
+        }
     }
 
     /// Is quieter while somebody speaks.
     pub(crate) fn duck(&mut self, on: bool) {
-        self.order(Order::Duck(on));
-    }
-
-    /// By how many percent it is quieter then, and under a clip: 50 is half of the amplitude, 100
-    /// silence. At 0, which says that nobody is to be ducked for, a clip still has to be understood,
-    /// and the mixer's own measure counts.
-    pub(crate) fn set_duck(&mut self, percent: u8) {
-        let left = 1.0 - f32::from(percent.min(100)) / 100.0;
-        let depth_db = match percent {
-            0 => Ducking::default().depth_db,
-            _ => (-20.0 * left.log10()).min(DUCK_DB_MAX),
-        };
-        self.order(Order::DuckBy(depth_db));
-    }
-
-    /// How long the sound fades on pause, skip and stop.
-    pub(crate) fn set_fade(&mut self, fade: Duration) {
-        self.order(Order::Fade(fade));
-    }
-
-    /// Encodes with these settings from the next frame on.
-    pub(crate) fn set_encoding(&mut self, config: Config) {
-        self.order(Order::Encoding(config));
+        if std::mem::replace(&mut self.ducks, on) != on {
+            self.order(Order::Duck(on));
+        }
     }
 
     /// The desk as a call's source, if something is to be heard and none is out yet.

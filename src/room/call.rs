@@ -216,10 +216,7 @@ impl Room {
     /// The music is quieter while somebody speaks, if the room wants that.
     fn duck(&mut self) {
         let speaks = self.call.as_ref().is_some_and(|ongoing| !ongoing.speaking.is_empty());
-        let ducks = speaks && self.kept.settings.duck > 0;
-        if std::mem::replace(&mut self.ducks, ducks) != ducks {
-            self.player.duck(ducks);
-        }
+        self.player.duck(speaks && self.kept.settings.duck > 0);
     }
 
     /// Counts the time anew for which nobody else has been there.

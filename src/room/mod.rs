@@ -16,6 +16,7 @@ mod playing;
 mod rule;
 mod speech;
 mod trouble;
+mod tuning;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -161,8 +162,6 @@ struct Room {
     /// Who is to be told what becomes of an entry that they asked for.
     asked: BTreeMap<EntryId, ReplyTo>,
     cooldown: Cooldown,
-    /// Whether the music is quieter because somebody speaks.
-    ducks: bool,
     /// Messages that were obeyed or answered, so that an edit does not repeat them.
     obeyed: VecDeque<EventId>,
     /// Whose beginning was told to whoever asked.
@@ -186,7 +185,7 @@ impl Room {
     async fn open(id: RoomId, shared: Arc<Shared>) -> Result<Self, playback::EncodingError> {
         let stored = kept::load(&shared.store, &id).await;
         let kept::Stored { kept, queue, lists, panel } = stored;
-        let config = playing::encoding(&shared.config.audio, &kept.settings);
+        let config = tuning::encoding(&shared.config.audio, &kept.settings);
         let player = Player::new(&config, tokio::runtime::Handle::current())?;
         let mut room = Self {
             id,
@@ -210,7 +209,6 @@ impl Room {
             flood: Flood::default(),
             asked: BTreeMap::new(),
             cooldown: Cooldown::default(),
-            ducks: false,
             obeyed: VecDeque::new(),
             told: None,
             saving: JoinSet::new(),

@@ -9,7 +9,7 @@ use std::{future::pending, time::Duration};
 
 use phonograph_call::Role;
 use phonograph_matrix::ReplyTo;
-use phonograph_media::playback::{Begin, Config, Join, TrackId, Volume};
+use phonograph_media::playback::{Begin, Join, TrackId};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -19,10 +19,9 @@ use tracing::{info, warn};
 
 use super::Room;
 use crate::{
-    command::{Limit, Reference, Reply, RoomSettings, Title},
-    config,
+    command::{Limit, Reference, Reply, Title},
     jukebox::{
-        Item, News, Opened, Origin, PlayError, Resolver, Sound,
+        Item, News, Opened, Origin, PlayError,
         queue::{EntryId, FAILURES_MAX, Following, State, Why},
     },
 };
@@ -51,18 +50,8 @@ pub(super) struct Stage {
     pub(super) preparing: JoinSet<Opening>,
     /// What the station that plays calls what it sends.
     pub(super) titles: Option<watch::Receiver<Option<Title>>>,
-    applied: Option<Applied>,
     /// Who asked for a jump, and to where.
     sought: Option<(ReplyTo, Duration)>,
-}
-
-/// What the desk was told of the room's settings.
-#[derive(Debug, Clone)]
-struct Applied {
-    volume: Volume,
-    duck: u8,
-    fade: Duration,
-    encoding: Config,
 }
 
 /// A track on the desk.
@@ -124,9 +113,20 @@ impl Room {
             return self.is_on(track, entry, titles);
         }
         self.be_silent();
-        let opening = open(self.shared.resolver.clone(), item, self.sound(), from);
-        self.stage.opening.spawn(async move { Opening { entry, opened: opening.await } });
+        let opening = self.open_entry(entry, item, from);
+        self.stage.opening.spawn(opening);
         self.panel.touch();
+    }
+
+    /// Opens an entry's item, to be played from a place on.
+    fn open_entry(
+        &self,
+        entry: EntryId,
+        item: Item,
+        from: Duration,
+    ) -> impl Future<Output = Opening> + Send + use<> {
+        let (resolver, sound) = (self.shared.resolver.clone(), self.sound());
+        async move { Opening { entry, opened: resolver.prepare(&item, sound, from).await } }
     }
 
     /// Plays something that is open already as the queue's current entry.
@@ -239,8 +239,8 @@ impl Room {
         let (entry, origin) = (wanted.id, wanted.item.origin.clone());
         self.stage.after = Some(After { entry, origin, track: None, titles: None });
         let from = Duration::from_millis(wanted.resume_ms);
-        let opening = open(self.shared.resolver.clone(), wanted.item, self.sound(), from);
-        self.stage.preparing.spawn(async move { Opening { entry, opened: opening.await } });
+        let opening = self.open_entry(entry, wanted.item, from);
+        self.stage.preparing.spawn(opening);
     }
 
     /// What follows is open. If it cannot be, its turn comes all the same, and then it is said.
@@ -443,57 +443,6 @@ impl Room {
             ongoing.call.publish_as(Role::Microphone, source);
         }
     }
-
-    /// Brings the player after the room's settings.
-    pub(super) fn apply_settings(&mut self) {
-        let settings = &self.kept.settings;
-        let wanted = Applied {
-            volume: Volume::from_percent(settings.volume.min(200) as u8),
-            duck: settings.duck,
-            fade: settings.fade,
-            encoding: encoding(&self.shared.config.audio, settings),
-        };
-        self.queue.set_fair(settings.fair);
-        let was = self.stage.applied.replace(wanted.clone());
-        let is_new = |same: fn(&Applied, &Applied) -> bool| {
-            was.as_ref().is_none_or(|was| !same(was, &wanted))
-        };
-        if is_new(|a, b| a.volume == b.volume) {
-            self.player.set_volume(wanted.volume);
-        }
-        if is_new(|a, b| a.duck == b.duck) {
-            self.player.set_duck(wanted.duck);
-        }
-        if is_new(|a, b| a.fade == b.fade) {
-            self.player.set_fade(wanted.fade);
-        }
-        if is_new(|a, b| a.encoding == b.encoding) {
-            self.player.set_encoding(wanted.encoding.clone());
-        }
-        self.panel.touch();
-    }
-
-    /// How sources are opened here.
-    pub(super) fn sound(&self) -> Sound {
-        let even_loudness = self.shared.config.audio.even_loudness;
-        Sound { even_loudness: even_loudness && self.kept.settings.loudness }
-    }
-}
-
-/// The encoder's settings in a room.
-pub(super) fn encoding(audio: &config::Audio, settings: &RoomSettings) -> Config {
-    let bitrate_bps = settings.bitrate_kbps.map_or(audio.bitrate_bps, |kbps| kbps * 1000);
-    Config { bitrate_bps, complexity: audio.complexity as u8, fec: audio.fec }
-}
-
-/// Opens an item and goes to a place in it.
-async fn open(
-    resolver: Resolver,
-    item: Item,
-    sound: Sound,
-    from: Duration,
-) -> Result<Opened, PlayError> {
-    resolver.prepare(&item, sound, from).await
 }
 
 /// Waits until a station says something new.

@@ -50,14 +50,12 @@ impl Room {
     ) {
         change(&mut self.kept.settings);
         self.unsaved.settings = true;
-        match setting {
-            Setting::Autoplay => {
-                self.queue.set_autoplay(self.kept.settings.autoplay.clone());
-                self.unsaved.queue = true;
-            }
-            Setting::Fair => self.unsaved.queue = true,
-            Setting::LeaveWhenAlone => self.count_time_alone(),
-            _ => {}
+        if setting == Setting::Autoplay {
+            self.queue.set_autoplay(self.kept.settings.autoplay.clone());
+        }
+        self.unsaved.queue |= matches!(setting, Setting::Autoplay | Setting::Fair);
+        if setting == Setting::LeaveWhenAlone {
+            self.count_time_alone();
         }
         self.apply_settings();
     }

@@ -174,7 +174,7 @@ fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
     use url::Url;
 
@@ -379,11 +379,11 @@ mod tests {
         }
     }
 
-    fn heard(body: &str) -> Heard {
+    pub(in crate::command) fn heard(body: &str) -> Heard {
         parse(body, &addressing(&Prefix::default()))
     }
 
-    fn addressing(prefix: &Prefix) -> Addressing<'_> {
+    pub(in crate::command) fn addressing(prefix: &Prefix) -> Addressing<'_> {
         Addressing {
             prefix,
             me: "@music:example.org",

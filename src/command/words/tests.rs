@@ -8,6 +8,7 @@ use super::*;
 use crate::command::{
     Addressing, Autoplay, Blocked, Change, DjCommand, Episode, Heard, Host, ListCommand, LoopMode,
     Prefix, Seek, SetCommand, Setting, Wanted, Which, parse,
+    parse::tests::{addressing, heard},
 };
 
 #[test]
@@ -242,22 +243,5 @@ fn a_file_that_the_message_brings_or_answers_is_what_is_wanted() {
 fn understood(cases: &[(&str, Command)]) {
     for (body, command) in cases {
         assert_eq!(heard(body), Heard::Command(command.clone()), "{body}");
-    }
-}
-
-fn heard(body: &str) -> Heard {
-    parse(body, &addressing(&Prefix::default()))
-}
-
-fn addressing(prefix: &Prefix) -> Addressing<'_> {
-    Addressing {
-        prefix,
-        me: "@music:example.org",
-        display_name: Some("Jukebox"),
-        mentions_us: false,
-        direct: false,
-        answers_us: false,
-        attached: false,
-        mentioned: &[],
     }
 }

@@ -9,13 +9,7 @@ const M4A: &[u8] = include_bytes!("../../../../assets/trial/tones.m4a");
 #[test]
 fn opus_in_matroska_and_webm_plays() {
     let head = opus_head(2, 312, 0);
-    let track = matroska::Track {
-        codec: "A_OPUS",
-        private: &head,
-        rate_hz: 48_000.0,
-        channels: 2,
-        bits: None,
-    };
+    let track = matroska::Track::opus(&head);
     for doc_type in ["matroska", "webm"] {
         let file = matroska::file(doc_type, &track, &opus_packets(960), 20);
         assert_plays(file.clone(), "opus", 2.0 - 0.0065, 1e-6);

@@ -11,13 +11,7 @@ fn files() -> Vec<Vec<u8>> {
     let samples = &tones(44_100)[..8_820];
     let packets = &opus_packets(960)[..5];
     let head = opus_head(2, 312, 0);
-    let track = matroska::Track {
-        codec: "A_OPUS",
-        private: &head,
-        rate_hz: 48_000.0,
-        channels: 2,
-        bits: None,
-    };
+    let track = matroska::Track::opus(&head);
     let picture = flac::picture("image/png", &[1; 90]);
     vec![
         apple::caf_opus(2, packets, 312, 4_000),
@@ -65,13 +59,7 @@ fn files_may_end_at_any_byte_of_their_header() {
 fn a_file_that_is_cut_in_half_plays_its_half() {
     let head = opus_head(2, 312, 0);
     let packets = opus_packets(960);
-    let track = matroska::Track {
-        codec: "A_OPUS",
-        private: &head,
-        rate_hz: 48_000.0,
-        channels: 2,
-        bits: None,
-    };
+    let track = matroska::Track::opus(&head);
     let samples = tones(44_100);
     for (name, file) in [
         ("CAF", apple::caf_float(44_100.0, 2, &samples)),

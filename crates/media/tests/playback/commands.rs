@@ -10,10 +10,8 @@ use phonograph_media::playback::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::assets::{MP3, OPUS};
 use crate::{ogg, wav};
-
-const OPUS: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-const MP3: &[u8] = include_bytes!("../../../../assets/trial/tones.mp3");
 
 #[derive(Debug, Clone, Copy)]
 enum Command {

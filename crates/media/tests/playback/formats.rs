@@ -5,19 +5,12 @@ use std::time::Duration;
 
 use phonograph_media::playback::{FRAME_TIME, ReadOnlySource};
 
+use crate::assets::{AIFF, FLAC, M4A, MP3, OPUS, VORBIS, WAV};
 use crate::listen::{
     AMPLITUDE, LEFT_HZ, Played, RIGHT_HZ, amplitude, assert_aligned, assert_tones, decibels, play,
     play_source, roughness, second,
 };
 use crate::wav;
-
-const FLAC: &[u8] = include_bytes!("../../../../assets/trial/tones.flac");
-const MP3: &[u8] = include_bytes!("../../../../assets/trial/tones.mp3");
-const OPUS: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-const M4A: &[u8] = include_bytes!("../../../../assets/trial/tones.m4a");
-const VORBIS: &[u8] = include_bytes!("../../../../assets/trial/tones.ogg");
-const WAV: &[u8] = include_bytes!("../../../../assets/trial/tones.wav");
-const AIFF: &[u8] = include_bytes!("../../../../assets/trial/tones.aiff");
 
 fn assert_length(played: &Played, seconds: u64) {
     let length = Duration::from_secs(seconds);

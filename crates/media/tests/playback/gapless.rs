@@ -4,13 +4,10 @@ use std::ops::Range;
 
 use phonograph_media::playback::Join;
 
+use crate::assets::{MP3, OPUS, VORBIS};
 use crate::bench::{Bench, CLEAR, LATENCY, without_tone};
 use crate::listen::{AMPLITUDE, LEFT_HZ};
 use crate::{ogg, wav};
-
-const MP3: &[u8] = include_bytes!("../../../../assets/trial/tones.mp3");
-const OPUS: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-const VORBIS: &[u8] = include_bytes!("../../../../assets/trial/tones.ogg");
 
 /// What is heard of the halves differs from what is heard of the whole by less than a step of -60 dB.
 /// A shift of one sample would differ by -37 dB.

@@ -4,15 +4,9 @@ use phonograph_media::playback::Reader;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::assets::{AIFF, FLAC, M4A, MP3, OPUS, VORBIS};
 use crate::listen::{Player, Pulled, open_bytes};
 use crate::wav;
-
-const FLAC: &[u8] = include_bytes!("../../../../assets/trial/tones.flac");
-const MP3: &[u8] = include_bytes!("../../../../assets/trial/tones.mp3");
-const OPUS: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-const M4A: &[u8] = include_bytes!("../../../../assets/trial/tones.m4a");
-const VORBIS: &[u8] = include_bytes!("../../../../assets/trial/tones.ogg");
-const AIFF: &[u8] = include_bytes!("../../../../assets/trial/tones.aiff");
 
 /// As much of each file as is mutated: its headers and some packets.
 const LEN: usize = 12_000;

@@ -1,6 +1,7 @@
 //! Playback judged by its sound: what goes in, what a decoder at the far end makes of what
 //! comes out.
 
+mod assets;
 mod bench;
 mod commands;
 mod formats;

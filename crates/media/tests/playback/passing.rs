@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use crate::assets::OPUS;
 use crate::listen::{assert_tones, play, roughness};
 use crate::ogg;
 
-const TONES: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-
 #[test]
 fn packets_of_20_ms_go_out_byte_for_byte() {
-    let packets = ogg::packets(TONES);
-    let played = play(TONES);
+    let packets = ogg::packets(OPUS);
+    let played = play(OPUS);
     assert!(played.info.passes_through);
     assert!(packets.len() > 2990, "{} packets", packets.len());
     assert_eq!(played.frames[..packets.len()], packets[..]);
@@ -21,9 +20,9 @@ fn packets_of_20_ms_go_out_byte_for_byte() {
 #[test]
 fn a_gain_in_the_header_is_applied_and_not_passed_on() {
     // -6 dB in 1/256 dB.
-    let mut head = ogg::head(TONES);
+    let mut head = ogg::head(OPUS);
     head[16..18].copy_from_slice(&(-1536_i16).to_le_bytes());
-    let played = play(ogg::file(&head, &ogg::packets(TONES)[..150]));
+    let played = play(ogg::file(&head, &ogg::packets(OPUS)[..150]));
     assert!(!played.info.passes_through);
     let heard = played.heard().map(|side| side.iter().map(|sample| sample * 1.995).collect());
     assert_tones(&heard, 0.5, 0.3);
@@ -31,9 +30,9 @@ fn a_gain_in_the_header_is_applied_and_not_passed_on() {
 
 #[test]
 fn packets_of_other_lengths_are_encoded_anew() {
-    let packets = ogg::packets(TONES);
+    let packets = ogg::packets(OPUS);
     let pairs: Vec<Vec<u8>> = packets[..300].chunks(2).map(ogg::join).collect();
-    let played = play(ogg::file(&ogg::head(TONES), &pairs));
+    let played = play(ogg::file(&ogg::head(OPUS), &pairs));
     assert_tones(&played.heard(), 0.5, 0.3);
     assert_tones(&played.heard(), 4.5, 0.3);
 }
@@ -41,10 +40,10 @@ fn packets_of_other_lengths_are_encoded_anew() {
 #[test]
 fn a_change_of_packet_length_is_not_heard() {
     // 2 s as they are, then the same music in packets of 40 ms.
-    let packets = ogg::packets(TONES);
+    let packets = ogg::packets(OPUS);
     let mut mixed = packets[..100].to_vec();
     mixed.extend(packets[100..300].chunks(2).map(ogg::join));
-    let played = play(ogg::file(&ogg::head(TONES), &mixed));
+    let played = play(ogg::file(&ogg::head(OPUS), &mixed));
     assert_eq!(played.frames[..100], packets[..100]);
     assert!(!played.info.passes_through);
 
@@ -69,10 +68,10 @@ fn a_change_of_packet_length_is_not_heard() {
 
 #[test]
 fn the_position_goes_on_through_a_change_of_packet_length() {
-    let packets = ogg::packets(TONES);
+    let packets = ogg::packets(OPUS);
     let mut mixed = packets[..100].to_vec();
     mixed.extend(packets[100..300].chunks(2).map(ogg::join));
-    let played = play(ogg::file(&ogg::head(TONES), &mixed));
+    let played = play(ogg::file(&ogg::head(OPUS), &mixed));
     // Six seconds, less the pre-skip.
     let expected = Duration::from_micros(6_000_000 - 6_500);
     assert!(played.position.abs_diff(expected).as_millis() < 1, "{:?}", played.position);
@@ -91,9 +90,9 @@ fn surround_is_decoded_and_mixed_down() {
 
 #[test]
 fn a_chained_stream_goes_on_with_its_next_part() {
-    let packets = ogg::packets(TONES);
-    let mut chain = ogg::file(&ogg::head(TONES), &packets[..100]);
-    let mut quieter = ogg::head(TONES);
+    let packets = ogg::packets(OPUS);
+    let mut chain = ogg::file(&ogg::head(OPUS), &packets[..100]);
+    let mut quieter = ogg::head(OPUS);
     quieter[16..18].copy_from_slice(&(-256_i16).to_le_bytes());
     chain.extend(ogg::file(&quieter, &packets[100..300]));
     let played = play(chain);

@@ -6,16 +6,10 @@ use std::time::Duration;
 
 use phonograph_media::playback::{Begin, Config, ReadOnlySource, SeekError, TrackId, open};
 
+use crate::assets::{AIFF, FLAC, M4A, MP3, OPUS, VORBIS};
 use crate::bench::{Bench, LATENCY, without_tone};
 use crate::listen::{LEFT_HZ, RIGHT_HZ, roughness};
 use crate::{ogg, wav};
-
-const FLAC: &[u8] = include_bytes!("../../../../assets/trial/tones.flac");
-const MP3: &[u8] = include_bytes!("../../../../assets/trial/tones.mp3");
-const OPUS: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-const M4A: &[u8] = include_bytes!("../../../../assets/trial/tones.m4a");
-const VORBIS: &[u8] = include_bytes!("../../../../assets/trial/tones.ogg");
-const AIFF: &[u8] = include_bytes!("../../../../assets/trial/tones.aiff");
 
 /// Two tones of whole hertz tell by their phases which sample of a second is heard.
 fn assert_heard_from(name: &str, bench: &Bench, frame: usize, at: Duration) {

@@ -9,12 +9,10 @@ use phonograph_media::playback::{
     Begin, Config, Deck, FADE, Info, Join, Mixer, Pulled, TrackId, Volume, open,
 };
 
+use crate::assets::{MUSIC, OPUS};
 use crate::bench::Bench;
 use crate::listen::{decode, roughness};
 use crate::{ogg, wav};
-
-const TONES: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-const MUSIC: &[u8] = include_bytes!("../../../../assets/trial/music.opus");
 
 /// The largest sample by which two sounds differ in these frames.
 fn difference(one: &[f64], other: &[f64], frames: Range<usize>) -> f64 {
@@ -24,7 +22,7 @@ fn difference(one: &[f64], other: &[f64], frames: Range<usize>) -> f64 {
 
 #[test]
 fn packets_are_passed_again_after_an_excursion_of_the_volume() {
-    for file in [TONES, MUSIC] {
+    for file in [OPUS, MUSIC] {
         let packets = ogg::packets(file);
         let mut bench = Bench::new(&Config::default());
         bench.play(1, file);
@@ -46,7 +44,7 @@ fn packets_are_passed_again_after_an_excursion_of_the_volume() {
 
 #[test]
 fn the_way_from_packets_to_encoding_and_back_is_not_heard() {
-    for (name, file) in [("tones", TONES), ("music", MUSIC)] {
+    for (name, file) in [("tones", OPUS), ("music", MUSIC)] {
         let packets = ogg::packets(file);
         let mut bench = Bench::new(&Config { bitrate_bps: 256_000, ..Config::default() });
         bench.play(1, file);
@@ -72,9 +70,9 @@ fn the_way_from_packets_to_encoding_and_back_is_not_heard() {
 
 #[test]
 fn a_pause_keeps_the_packets_on_their_grid() {
-    let packets = ogg::packets(TONES);
+    let packets = ogg::packets(OPUS);
     let mut bench = Bench::new(&Config::default());
-    bench.play(1, TONES);
+    bench.play(1, OPUS);
     bench.run(100);
     bench.mixer.pause();
     bench.run(50);
@@ -90,9 +88,9 @@ fn a_pause_keeps_the_packets_on_their_grid() {
 
 #[test]
 fn what_began_with_a_fade_is_passed_when_the_fade_is_over() {
-    let packets = ogg::packets(TONES);
+    let packets = ogg::packets(OPUS);
     let mut bench = Bench::new(&Config::default());
-    let deck = bench.open(1, TONES);
+    let deck = bench.open(1, OPUS);
     let begin = Begin { fade_in: Duration::from_millis(200), ..Begin::default() };
     bench.mixer.play(TrackId(1), deck, begin);
     bench.run(50);
@@ -102,11 +100,11 @@ fn what_began_with_a_fade_is_passed_when_the_fade_is_over() {
 
 #[test]
 fn a_track_behind_another_format_is_passed_as_soon_as_that_is_over() {
-    let packets = ogg::packets(TONES);
+    let packets = ogg::packets(OPUS);
     let mut bench = Bench::new(&Config::default());
     bench.play(1, wav::pcm16(48_000, 2, &wav::sines(48_000, 20.0, &[441.0, 441.0])));
     bench.run(20);
-    let deck = bench.open(2, TONES);
+    let deck = bench.open(2, OPUS);
     bench.mixer.play(TrackId(2), deck, Begin::default());
     bench.run(60);
     assert!(bench.mixer.is_passing());
@@ -115,8 +113,8 @@ fn a_track_behind_another_format_is_passed_as_soon_as_that_is_over() {
 
 #[test]
 fn one_track_after_the_other_is_passed_from_its_first_packet_on() {
-    let packets = ogg::packets(TONES);
-    let file = ogg::file(&ogg::head(TONES), &packets[..50]);
+    let packets = ogg::packets(OPUS);
+    let file = ogg::file(&ogg::head(OPUS), &packets[..50]);
     let mut bench = Bench::new(&Config::default());
     bench.play(1, file.clone());
     bench.run(52);
@@ -147,7 +145,7 @@ fn packets_off_the_grid_wait_for_silence_and_are_passed_then() {
         .chunks_exact(1920)
         .map(|block| encoder.encode_vec_float(block, 1276).expect("a frame"))
         .collect();
-    let file = ogg::file(&ogg::head(TONES), &packets);
+    let file = ogg::file(&ogg::head(OPUS), &packets);
     let mut bench = Bench::new(&Config::default());
     bench.play(1, wav::pcm16(48_000, 2, &wav::sines(48_000, 0.333, &[441.0, 441.0])));
     bench.enqueue(2, file, Join::Gapless);
@@ -163,7 +161,7 @@ fn packets_off_the_grid_wait_for_silence_and_are_passed_then() {
 fn a_gain_that_cannot_be_heard_leaves_the_packets_alone() {
     for (gain, passes) in [(1.005, true), (0.995, true), (1.02, false), (0.5, false)] {
         let mut bench = Bench::new(&Config::default());
-        let mut deck = bench.open(1, TONES);
+        let mut deck = bench.open(1, OPUS);
         deck.set_gain(gain);
         bench.mixer.play(TrackId(1), deck, Begin::default());
         bench.run(20);
@@ -204,7 +202,7 @@ fn a_stream_that_is_encoded_once_is_passed_to_every_room() {
 
 #[test]
 fn packets_that_nobody_pulls_are_dropped_after_five_seconds() {
-    let packets = ogg::packets(TONES);
+    let packets = ogg::packets(OPUS);
     let mut deck = Deck::of_packets(info()).expect("a deck");
     for packet in &packets[..400] {
         deck.feed_packet(packet);
@@ -216,7 +214,7 @@ fn packets_that_nobody_pulls_are_dropped_after_five_seconds() {
 #[test]
 fn stopping_what_is_passed_fades_it_out() {
     let mut bench = Bench::new(&Config::default());
-    bench.play(1, TONES);
+    bench.play(1, OPUS);
     bench.run(60);
     bench.mixer.stop(FADE);
     bench.run(40);
@@ -230,6 +228,6 @@ fn stopping_what_is_passed_fades_it_out() {
 
 /// What a stream says about itself; a hub hands on what its own deck says.
 fn info() -> Info {
-    let (_, deck) = open(Box::new(Cursor::new(TONES))).expect("an Opus file");
+    let (_, deck) = open(Box::new(Cursor::new(OPUS))).expect("an Opus file");
     deck.info().clone()
 }

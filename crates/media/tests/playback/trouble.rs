@@ -7,14 +7,9 @@ use phonograph_media::playback::{
     Config, DecodeError, MediaSource, Mixer, OpenError, ReadError, ReadOnlySource,
 };
 
+use crate::assets::{FLAC, M4A, MP3, OPUS, VORBIS};
 use crate::listen::{Pulled, assert_tones, open_bytes, open_source, play, play_on};
 use crate::{ogg, wav};
-
-const FLAC: &[u8] = include_bytes!("../../../../assets/trial/tones.flac");
-const MP3: &[u8] = include_bytes!("../../../../assets/trial/tones.mp3");
-const OPUS: &[u8] = include_bytes!("../../../../assets/trial/tones.opus");
-const M4A: &[u8] = include_bytes!("../../../../assets/trial/tones.m4a");
-const VORBIS: &[u8] = include_bytes!("../../../../assets/trial/tones.ogg");
 
 fn refusal(bytes: impl Into<Vec<u8>>) -> OpenError {
     open_bytes(bytes).map(|_| ()).expect_err("it cannot be played")

@@ -20,6 +20,13 @@ pub(crate) struct Track<'a> {
     pub(crate) bits: Option<u64>,
 }
 
+impl<'a> Track<'a> {
+    /// Stereo Opus with this header.
+    pub(crate) fn opus(head: &'a [u8]) -> Self {
+        Self { codec: "A_OPUS", private: head, rate_hz: 48_000.0, channels: 2, bits: None }
+    }
+}
+
 /// A file with one track, packets of so many milliseconds, in one cluster.
 pub(crate) fn file(
     doc_type: &str,
