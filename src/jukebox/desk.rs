@@ -82,18 +82,18 @@ impl Desk {
 
     /// Takes the desk in when it has come home: what fades out is heard by nobody any more.
     pub(super) fn come_home(&mut self) {
-        self.mixer.cut();
-        self.take_orders();
+        self.mixer.cut_fades();
+        self.mixer.cut_clips();
+        while let Ok(order) = self.orders.try_recv() {
+            self.obey_at_home(order);
+        }
         self.tell_events();
     }
 
     /// Carries out an order while nobody hears it.
     pub(super) fn obey_at_home(&mut self, order: Order) {
-        let is_clip = matches!(order, Order::Clip(..));
         self.obey(order);
-        if !is_clip && !self.mixer.is_audible() {
-            self.mixer.cut();
-        }
+        self.mixer.cut_fades();
         self.tell_events();
     }
 

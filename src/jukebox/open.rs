@@ -131,7 +131,7 @@ fn named(found: &Title, artist: Option<&str>, title: Option<&str>) -> Title {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{
         fs,
         path::{Path, PathBuf},
@@ -249,7 +249,7 @@ mod tests {
     }
 
     /// A tenth of a second of silence, without tags.
-    fn bare_wav() -> Vec<u8> {
+    pub(in crate::jukebox) fn bare_wav() -> Vec<u8> {
         let mut file = b"RIFF\xa4\x25\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0\0\0\x77\x01\0\x02\0\x10\0data\x80\x25\0\0".to_vec();
         file.resize(44 + 9600, 0);
         file

@@ -266,3 +266,157 @@ impl Player {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use phonograph_call::Pulled;
+
+    use super::*;
+    use crate::{
+        command::Title,
+        jukebox::{Sound, open::tests::bare_wav, resolve::Source},
+    };
+
+    const FIRST: TrackId = TrackId(1);
+    const SECOND: TrackId = TrackId(2);
+    const THIRD: TrackId = TrackId(3);
+    /// The time for what blocking threads do, on a busy machine.
+    const WITHIN: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_track_is_heard_to_its_end_and_the_desk_comes_home() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        let told = play_out(&mut player).await;
+        assert_eq!(began(&told), [FIRST]);
+        assert!(ended(&told).contains(&(FIRST, true)), "{told:?}");
+        assert!(player.source().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_follows_begins_before_the_desk_comes_home() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        player.follow(SECOND, opened(), Join::Gapless);
+        assert_eq!(began(&play_out(&mut player).await), [FIRST, SECOND]);
+    }
+
+    #[tokio::test]
+    async fn what_was_to_follow_does_not_follow_another() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        player.follow(SECOND, opened(), Join::Gapless);
+        player.begin(THIRD, opened(), Begin::default());
+        let told = play_out(&mut player).await;
+        assert!(!began(&told).contains(&SECOND), "{told:?}");
+        assert_eq!(began(&told).last(), Some(&THIRD));
+    }
+
+    #[tokio::test]
+    async fn what_is_to_be_gone_on_to_and_is_gone_is_told() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        player.skip_to(SECOND);
+        let told = play_out(&mut player).await;
+        assert!(ended(&told).contains(&(SECOND, false)), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_ends_in_a_fade_leaves_nothing_to_be_heard_in_the_next() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        let mut source = player.source().expect("something to be heard");
+        pull_frame(&mut source).await;
+        player.stop();
+        drop(source);
+        while !matches!(next(&mut player).await, News::Silent) {}
+        assert!(player.source().is_none(), "a fade is left");
+    }
+
+    #[tokio::test]
+    async fn a_pause_brings_the_desk_home_and_resuming_sends_it_out() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        player.pause();
+        assert!(player.source().is_none());
+        player.resume();
+        assert!(player.source().is_some());
+    }
+
+    #[tokio::test]
+    async fn orders_beyond_the_channel_are_done_in_their_order_once_the_call_takes_them() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        let mut source = player.source().expect("something to be heard");
+        // A call that is being connected again pulls nothing.
+        for _ in 0..ORDERS_MAX {
+            player.pause();
+            player.resume();
+        }
+        player.pause();
+        let paused = async {
+            while source.pull(&mut Vec::new()) != Pulled::Ended {
+                // What is kept is handed on with the next news or order.
+                player.send_backlog();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(WITHIN, paused).await.expect("the last order is a pause");
+    }
+
+    fn player() -> Player {
+        Player::new(&Config::default(), Handle::current()).unwrap()
+    }
+
+    fn opened() -> Opened {
+        let source = Source::of_media(Title::new("x"), Box::new(Cursor::new(bare_wav())));
+        source.open_at(Sound { even_loudness: false }, Duration::ZERO).unwrap()
+    }
+
+    /// Plays until the desk comes home; what was told.
+    async fn play_out(player: &mut Player) -> Vec<News> {
+        let mut source = player.source().expect("something to be heard");
+        let play = async {
+            while source.pull(&mut Vec::new()) != Pulled::Ended {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(WITHIN, play).await.expect("the end");
+        drop(source);
+        let mut told = Vec::new();
+        loop {
+            match next(player).await {
+                News::Silent => return told,
+                news => told.push(news),
+            }
+        }
+    }
+
+    async fn pull_frame(source: &mut Box<dyn AudioSource>) {
+        let pull = async {
+            while !matches!(source.pull(&mut Vec::new()), Pulled::Frame(_)) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(WITHIN, pull).await.expect("a frame");
+    }
+
+    async fn next(player: &mut Player) -> News {
+        tokio::time::timeout(WITHIN, player.news()).await.expect("news")
+    }
+
+    fn began(told: &[News]) -> Vec<TrackId> {
+        let began = |news: &News| if let News::Began(id) = news { Some(*id) } else { None };
+        told.iter().filter_map(began).collect()
+    }
+
+    fn ended(told: &[News]) -> Vec<(TrackId, bool)> {
+        let ended = |news: &News| match news {
+            News::Ended { id, finished, .. } => Some((*id, *finished)),
+            _ => None,
+        };
+        told.iter().filter_map(ended).collect()
+    }
+}

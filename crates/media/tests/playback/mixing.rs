@@ -277,6 +277,54 @@ fn the_near_end_is_told_ten_seconds_and_a_crossfade_before_it() {
 }
 
 #[test]
+fn the_near_end_is_told_again_after_somebody_went_back() {
+    let mut bench = Bench::new(&CLEAR);
+    bench.play(1, tone(LEFT_HZ, 60.0));
+    bench.seek(1, Duration::from_secs(55));
+    bench.run(5);
+    assert_eq!(bench.near_ends, [1]);
+    bench.seek(1, Duration::ZERO);
+    bench.run(5);
+    bench.seek(1, Duration::from_secs(55));
+    bench.run(5);
+    assert_eq!(bench.near_ends, [1, 1]);
+}
+
+#[test]
+fn what_fades_out_is_cut_where_nobody_hears_it_and_what_is_paused_stays() {
+    let mut bench = Bench::new(&CLEAR);
+    bench.play(1, tone(LEFT_HZ, 4.0));
+    bench.run(10);
+    let place = bench.position();
+    bench.mixer.pause();
+    bench.run(10);
+    assert!(!bench.mixer.is_audible());
+    bench.mixer.cut_fades();
+    assert_eq!(bench.mixer.current(), Some(TrackId(1)));
+    assert!(bench.position() >= place);
+
+    bench.mixer.resume();
+    bench.run(2);
+    bench.mixer.stop(Duration::from_secs(2));
+    assert!(bench.mixer.is_audible());
+    bench.mixer.cut_fades();
+    assert!(!bench.mixer.is_audible());
+}
+
+#[test]
+fn clips_are_cut_and_told() {
+    let mut bench = Bench::new(&CLEAR);
+    let clip = bench.open(2, tone(RIGHT_HZ, 4.0));
+    bench.mixer.clip(TrackId(2), clip).expect("room for a clip");
+    bench.run(3);
+    assert!(bench.mixer.is_audible());
+    bench.mixer.cut_clips();
+    assert!(!bench.mixer.is_audible());
+    bench.run(1);
+    assert!(bench.events.iter().any(|event| event.contains("clip")), "{:?}", bench.events);
+}
+
+#[test]
 fn settings_of_the_encoder_act_on_what_comes() {
     let mut bench = Bench::new(&Config { bitrate_bps: 510_000, ..Config::default() });
     bench.play(1, tone(LEFT_HZ, 10.0));

@@ -210,12 +210,15 @@ impl Mixer {
         self.bury(next.map(|next| next.deck));
     }
 
-    /// Ends at once what fades out and what is played over the music: nobody hears it any more. What
-    /// plays, or is paused, stays as it is.
-    pub fn cut(&mut self) {
+    /// Ends at once what fades out: nobody hears it. What plays, or is paused, stays as it is.
+    pub fn cut_fades(&mut self) {
         while let Some(voice) = self.leaving.pop_front() {
             self.end(voice, false);
         }
+    }
+
+    /// Ends at once what is played over the music.
+    pub fn cut_clips(&mut self) {
         for voice in std::mem::take(&mut self.clips) {
             self.tell(MixerEvent::ClipEnded(voice.id));
             self.bury(Some(voice.deck));
