@@ -364,6 +364,10 @@ mod tests {
             }
         };
         tokio::time::timeout(WITHIN, paused).await.expect("the last order is a pause");
+        drop(source);
+        while !matches!(next(&mut player).await, News::Silent) {}
+        player.resume();
+        assert!(player.source().is_some(), "it was played to its end instead");
     }
 
     fn player() -> Player {
