@@ -1,6 +1,9 @@
 //! What plays after what plays.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
@@ -11,6 +14,9 @@ use super::{
     tones::{hears_tone, moments, wav},
 };
 use crate::support::{Site, journey, now_ms};
+
+/// The pieces that were asked for, in their order.
+type Asked = Arc<Mutex<Vec<usize>>>;
 
 /// How long each piece of the playlist is, in seconds.
 const PIECE_SECONDS: u32 = 3;
@@ -38,7 +44,7 @@ fn a_second_play_waits_its_turn_and_playnow_does_not() -> Result<()> {
 #[test]
 fn a_playlist_plays_in_its_order_without_a_gap() -> Result<()> {
     journey(async |shared| {
-        let site = site().await?;
+        let (site, asked) = site().await?;
         let scene = hall::scene(shared, true).await?;
         let call = scene.enter().await?;
         scene.expect("!join", "I'm in the call.").await?;
@@ -59,6 +65,9 @@ fn a_playlist_plays_in_its_order_without_a_gap() -> Result<()> {
         let sounds = call.sounds(&scene.bot).await?;
         let gaps = sounds.gaps(began, now_ms().min(began + u64::from(seconds) * 1000 - 300))?;
         ensure!(gaps.is_empty(), "{gaps:?}");
+        // A piece that was prepared is the one that plays: none is begun twice.
+        let asked = asked.lock().expect("no one panics with it");
+        ensure!(*asked == [0, 1, 2], "asked for {asked:?}");
         Ok(())
     })
 }
@@ -66,7 +75,7 @@ fn a_playlist_plays_in_its_order_without_a_gap() -> Result<()> {
 #[test]
 fn the_queue_is_shown_in_pages_with_places_titles_and_times() -> Result<()> {
     journey(async |shared| {
-        let site = site().await?;
+        let (site, _) = site().await?;
         let scene = hall::scene(shared, false).await?;
         scene.expect("!play tone alpha", "Now playing").await?;
         scene.expect(&format!("!play {}/twelve.m3u", site.url), "Queued 12 of ").await?;
@@ -92,13 +101,20 @@ fn the_queue_is_shown_in_pages_with_places_titles_and_times() -> Result<()> {
 }
 
 /// Three pieces, and lists of them.
-async fn site() -> Result<Site> {
+/// A site with the pieces, and which of them were asked for.
+async fn site() -> Result<(Site, Asked)> {
     const M3U: [(axum::http::HeaderName, &str); 1] = [(CONTENT_TYPE, "audio/x-mpegurl")];
     const ALL: &str = "#EXTM3U\n#PLAYLIST:All\n0.wav\n1.wav\n2.wav\n";
+    let asked = Asked::default();
     let mut router = Router::new();
     for (index, hertz) in PIECES.into_iter().enumerate() {
         let piece = Bytes::from(wav(PIECE_SECONDS, |_| hertz));
-        router = router.route(&format!("/{index}.wav"), get(move || async move { piece }));
+        let asked = Arc::clone(&asked);
+        let answer = move || async move {
+            asked.lock().expect("no one panics with it").push(index);
+            piece
+        };
+        router = router.route(&format!("/{index}.wav"), get(answer));
     }
     let pieces =
         (1..=12).map(|n| format!("#EXTINF:{PIECE_SECONDS},Piece {n}\n{}.wav?{n}\n", n % 3));
@@ -106,5 +122,5 @@ async fn site() -> Result<Site> {
     let router = router
         .route("/all.m3u", get(async || (M3U, ALL)))
         .route("/twelve.m3u", get(move || async move { (M3U, twelve) }));
-    Site::serve(router).await
+    Ok((Site::serve(router).await?, asked))
 }
