@@ -4,6 +4,9 @@ use phonograph_livekit::Level;
 
 /// Something that gives one encoded frame for every 20 ms.
 ///
+/// It is asked once for each 20 ms: while it gives frames up to 20 ms before the frame is due, otherwise
+/// when it is.
+///
 /// It is called on a media worker, which many calls share: it must not block, wait for a lock or
 /// take longer than a few hundred microseconds.
 pub trait AudioSource: Send {

@@ -189,6 +189,13 @@ impl Driver {
                 warn!("leaving took too long: the homeserver ends our membership by itself");
                 return self.machine.take_reason().unwrap_or(EndReason::Left);
             }
+            if self.sources.can_prepare() {
+                // All calls of this worker send what is due before any makes more.
+                tokio::task::yield_now().await;
+                self.sources.prepare();
+                self.tell_ended();
+                continue;
+            }
             let input = self.wait().await;
             self.take(input);
             self.play();
@@ -345,6 +352,11 @@ impl Driver {
         sources.each_due(now.instant, |role, frame| {
             machine.send(role, frame.packet, frame.units, frame.level, now);
         });
+        self.tell_ended();
+    }
+
+    fn tell_ended(&mut self) {
+        let now = now();
         while let Some(role) = self.sources.take_ended() {
             self.machine.set_playing(role, false, now);
             self.teller.tell(Event::SourceEnded(role));

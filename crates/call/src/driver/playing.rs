@@ -1,4 +1,8 @@
 //! The clock of what we send: one frame for every 20 ms, however late we are called.
+//!
+//! While a source flows its next frame is made ahead, once what is due has been sent: a worker with many
+//! calls first sends for all of them and then encodes for all of them, so that none waits for another's
+//! encoder, and what a frame costs to make does not show in when it leaves.
 
 use std::{
     collections::BTreeMap,
@@ -93,6 +97,16 @@ impl Sources {
         self.playing.values_mut().for_each(|playing| playing.skip(now));
     }
 
+    /// Whether a frame can be made ahead.
+    pub(super) fn can_prepare(&self) -> bool {
+        self.playing.values().any(Playing::can_prepare)
+    }
+
+    /// Makes the next frames ahead.
+    pub(super) fn prepare(&mut self) {
+        self.playing.values_mut().for_each(Playing::prepare);
+    }
+
     /// Hands out every frame that is due by now.
     pub(super) fn each_due(&mut self, now: Instant, mut send: impl FnMut(Role, Frame<'_>)) {
         for (role, playing) in &mut self.playing {
@@ -118,11 +132,25 @@ struct Playing {
     /// The slot of 20 ms that comes next.
     next: u64,
     packet: Vec<u8>,
+    /// What the source gave for the next slot, if it was asked ahead.
+    ahead: Option<Pulled>,
+    /// Whether it gave a frame when it was asked last. One that does not is asked when the slot has come: it
+    /// is heard as soon as it has something.
+    flows: bool,
 }
 
 impl Playing {
     fn new(now: Instant) -> Self {
-        Self { source: None, tail: 0, ended: false, began: now, next: 0, packet: Vec::new() }
+        Self {
+            source: None,
+            tail: 0,
+            ended: false,
+            began: now,
+            next: 0,
+            packet: Vec::new(),
+            ahead: None,
+            flows: false,
+        }
     }
 
     /// Plays a source, in the place of what plays.
@@ -133,6 +161,7 @@ impl Playing {
         }
         self.source = Some(source);
         self.ended = false;
+        self.forget_ahead();
     }
 
     /// Ends what plays.
@@ -140,6 +169,12 @@ impl Playing {
         if self.source.take().is_some() {
             self.tail = TAIL;
         }
+        self.forget_ahead();
+    }
+
+    fn forget_ahead(&mut self) {
+        self.ahead = None;
+        self.flows = false;
     }
 
     /// Whether a source plays, or waits to.
@@ -158,13 +193,29 @@ impl Playing {
         self.next = self.next.max(self.slot(now));
     }
 
+    /// Whether the next frame can be made ahead.
+    fn can_prepare(&self) -> bool {
+        self.flows && self.ahead.is_none() && self.source.is_some()
+    }
+
+    /// Makes the next frame ahead.
+    fn prepare(&mut self) {
+        if self.can_prepare() {
+            self.ahead = Some(self.pull()).filter(|pulled| *pulled != Pulled::Ended);
+        }
+    }
+
     /// The next frame that is due by now.
     fn frame(&mut self, now: Instant) -> Option<Frame<'_>> {
         let slot = self.slot(now);
         while self.next <= slot {
             self.next = self.next.max(slot.saturating_sub(CATCH_UP_MAX));
             let units = self.next * FRAME_UNITS;
-            let level = match self.pull() {
+            let pulled = match self.ahead.take() {
+                Some(pulled) => pulled,
+                None => self.pull(),
+            };
+            let level = match pulled {
                 Pulled::Frame(level) => level,
                 Pulled::Starved => {
                     self.next += 1;
@@ -188,6 +239,7 @@ impl Playing {
         self.packet.clear();
         if let Some(source) = &mut self.source {
             let pulled = source.pull(&mut self.packet);
+            self.flows = matches!(pulled, Pulled::Frame(_));
             if pulled == Pulled::Ended {
                 self.source = None;
                 self.ended = true;
@@ -208,7 +260,21 @@ impl Playing {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    };
+
     use super::*;
+
+    /// Whatever a function gives.
+    struct Given<F>(F);
+
+    impl<F: FnMut(&mut Vec<u8>) -> Pulled + Send> AudioSource for Given<F> {
+        fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
+            self.0(out)
+        }
+    }
 
     /// Gives that many frames, each with its number, then ends.
     struct Count(u8, u8);
@@ -241,6 +307,92 @@ mod tests {
         assert_eq!(frames(&mut playing, start + FRAME / 2), []);
         assert_eq!(playing.next_tick(), Some(start + FRAME));
         assert_eq!(frames(&mut playing, start + FRAME * 3), [(1, 1), (2, 2), (3, 3)]);
+    }
+
+    /// Says when it is asked, and gives nothing at first.
+    struct Asked(Arc<AtomicU8>, u8);
+
+    impl AudioSource for Asked {
+        fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
+            let number = self.0.fetch_add(1, Ordering::Relaxed);
+            if number < self.1 {
+                return Pulled::Starved;
+            }
+            out.push(number);
+            Pulled::Frame(Level::Below(10))
+        }
+    }
+
+    #[test]
+    fn a_frame_that_was_made_ahead_leaves_in_its_slot() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 100)), start);
+        assert_eq!(frames(&mut playing, start), [(0, 0)]);
+        playing.prepare();
+        assert!(!playing.can_prepare(), "one is enough");
+        assert_eq!(frames(&mut playing, start + FRAME / 2), []);
+        assert_eq!(frames(&mut playing, start + FRAME * 2), [(1, 1), (2, 2)]);
+    }
+
+    #[test]
+    fn a_source_that_has_nothing_yet_is_asked_once_in_each_slot_and_not_ahead() {
+        let start = Instant::now();
+        let asked = Arc::new(AtomicU8::new(0));
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Asked(Arc::clone(&asked), 2)), start);
+        for slot in 0..2 {
+            assert_eq!(frames(&mut playing, start + FRAME * slot), []);
+            playing.prepare();
+            assert_eq!(u32::from(asked.load(Ordering::Relaxed)), slot + 1);
+        }
+        assert_eq!(frames(&mut playing, start + FRAME * 2), [(2, 2)]);
+        playing.prepare();
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn a_source_that_had_nothing_when_it_was_asked_ahead_is_silent_in_that_slot() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        let mut number = 0_u8;
+        let pull = move |out: &mut Vec<u8>| {
+            number += 1;
+            out.push(number);
+            if number == 2 { Pulled::Starved } else { Pulled::Frame(Level::Below(10)) }
+        };
+        playing.start(Box::new(Given(pull)), start);
+        assert_eq!(frames(&mut playing, start), [(1, 0)]);
+        playing.prepare();
+        assert_eq!(frames(&mut playing, start + FRAME), []);
+        assert_eq!(frames(&mut playing, start + FRAME * 2), [(3, 2)]);
+    }
+
+    #[test]
+    fn what_was_made_ahead_is_not_heard_after_its_source() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 100)), start);
+        assert_eq!(frames(&mut playing, start), [(0, 0)]);
+        playing.prepare();
+        playing.start(Box::new(Count(50, 100)), start);
+        assert_eq!(frames(&mut playing, start + FRAME), [(50, 1)]);
+        playing.prepare();
+        playing.stop();
+        assert_eq!(frames(&mut playing, start + FRAME * 2), [(SILENCE[0], 2)]);
+    }
+
+    #[test]
+    fn an_end_that_is_found_ahead_is_told_once() {
+        let start = Instant::now();
+        let mut playing = Playing::new(start);
+        playing.start(Box::new(Count(0, 1)), start);
+        assert_eq!(frames(&mut playing, start), [(0, 0)]);
+        playing.prepare();
+        assert!(playing.take_ended());
+        assert!(!playing.take_ended());
+        assert_eq!(playing.next_tick(), None);
+        assert_eq!(frames(&mut playing, start + FRAME), []);
     }
 
     #[test]
