@@ -108,7 +108,7 @@ impl Places {
             "memory" => rooms::memory(self.door().await?).await,
             "transcoding" => transcode::measure().await,
             "passing" => passing::measure(),
-            "playing" => playing_rooms::measure(self.door().await?).await,
+            "playing" => playing_rooms::measure().await,
             "joining" => joining::measure(runs).await,
             "command" => latency::command(self.bench().await?, runs).await,
             "first_packet" => first_packet::measure(self.bench().await?, runs).await,

@@ -1,37 +1,31 @@
-//! How punctual sources are asked for their frames.
+//! How punctual the frames of many tracks come.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use phonograph_call::{AudioSource, Pulled};
-use serde::{Deserialize, Serialize};
-
 const FRAME: Duration = Duration::from_millis(20);
-/// Pulls of one source by which the grid of slots is found: a second.
-const SOUNDINGS: usize = 50;
-/// Slots that a call catches up with at once; those further back are not sent any more.
-const CATCH_UP_MAX: u64 = 5;
+/// A frame on the RTP clock of Opus (RFC 7587 §4.1: 48 kHz).
+const FRAME_UNITS: u32 = 960;
 /// How finely lateness is kept.
 const STEP: Duration = Duration::from_micros(500);
 /// How much of it: a quarter of a second. What is later is counted as that.
 const STEPS: usize = 500;
 
-/// What all sources of a process have in common, and what came of each.
-pub(crate) struct Punctuality {
-    began: Instant,
-    /// Where the slots of 20 ms begin, after that; the same for all calls of a process.
-    phase: OnceLock<Duration>,
-    tallies: Mutex<Vec<Arc<Mutex<Tally>>>>,
-}
+/// What came of all tracks.
+#[derive(Default)]
+pub(crate) struct Punctuality(Mutex<Vec<Arc<Mutex<Watch>>>>);
 
-/// How punctual frames were sent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// One track, whose packets are noted.
+pub(crate) struct Track(Arc<Mutex<Watch>>);
+
+/// How punctual frames were.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Lateness {
-    /// How many were sent.
-    pub(crate) sent: u64,
-    /// How many of them more than 20 ms after their slot had begun.
+    /// How many came.
+    pub(crate) came: u64,
+    /// How many of them more than 20 ms late.
     pub(crate) late: u64,
     /// How many slots passed without a frame.
     pub(crate) lost: u64,
@@ -39,163 +33,109 @@ pub(crate) struct Lateness {
     pub(crate) p999_ms: f64,
 }
 
-/// What came of one source since it was last asked.
-struct Tally {
-    sent: u64,
-    late: u64,
-    lost: u64,
-    histogram: Box<[u32; STEPS]>,
-}
-
 impl Punctuality {
-    pub(crate) fn new() -> Arc<Self> {
-        let (phase, tallies) = (OnceLock::new(), Mutex::default());
-        Arc::new(Self { began: Instant::now(), phase, tallies })
+    /// Another track.
+    pub(crate) fn track(&self) -> Track {
+        let watch = Arc::default();
+        lock(&self.0).push(Arc::clone(&watch));
+        Track(watch)
     }
 
-    /// Has a source watched.
-    pub(crate) fn watch(self: &Arc<Self>, source: Box<dyn AudioSource>) -> Box<dyn AudioSource> {
-        let tally = Arc::new(Mutex::new(Tally::default()));
-        lock(&self.tallies).push(Arc::clone(&tally));
-        let (shared, watch) = (Arc::clone(self), Watch::default());
-        Box::new(Timed { source, shared, watch, tally })
-    }
-
-    /// What came of all sources since this was last asked.
+    /// What came of all tracks since this was last asked.
     pub(crate) fn take(&self) -> Lateness {
         let mut whole = Tally::default();
-        for tally in &*lock(&self.tallies) {
-            whole.add(&std::mem::take(&mut *lock(tally)));
+        for watch in &*lock(&self.0) {
+            whole.add(&std::mem::take(&mut lock(watch).tally));
         }
         whole.lateness()
     }
 }
 
-/// A source under watch.
-///
-/// Frames are sealed, packetised and sent some microseconds after they were given.
-struct Timed {
-    source: Box<dyn AudioSource>,
-    shared: Arc<Punctuality>,
-    watch: Watch,
-    /// Locked by somebody else only for the moment in which it is taken.
-    tally: Arc<Mutex<Tally>>,
-}
-
-impl AudioSource for Timed {
-    fn pull(&mut self, out: &mut Vec<u8>) -> Pulled {
-        let asked = self.shared.began.elapsed();
-        let pulled = self.source.pull(out);
-        let given = self.shared.began.elapsed();
-        match self.shared.phase.get() {
-            Some(phase) => {
-                let is_sent = matches!(pulled, Pulled::Frame(_));
-                self.watch.count(*phase, (asked, given), is_sent, &mut lock(&self.tally));
-            }
-            None => {
-                if let Some(phase) = self.watch.sound(asked) {
-                    self.shared.phase.get_or_init(|| phase);
-                }
-            }
-        }
-        pulled
+impl Track {
+    /// Notes that the packet of that RTP time came, so long after any one moment.
+    pub(crate) fn note(&self, at: Duration, time: u32) {
+        lock(&self.0).note(at, time);
     }
 }
 
-/// Which slot a source is at.
+/// Which slot a track is at.
 #[derive(Default)]
 struct Watch {
-    soundings: Vec<Duration>,
-    /// The slot after the last one.
-    next: Option<u64>,
+    last: Option<Slot>,
+    /// The moment that the first slot began at, by the frame that came earliest of all so far; none comes
+    /// before its slot.
+    origin: Duration,
+    tally: Tally,
+}
+
+/// A slot of 20 ms, as the time on the RTP clock at which it begins and as how many there were before.
+#[derive(Clone, Copy)]
+struct Slot {
+    time: u32,
+    number: u32,
 }
 
 impl Watch {
-    /// Notes when it was asked; where the slots begin, once that is known. A source may be asked late but
-    /// never early, so the earliest pull is nearest to the truth.
-    fn sound(&mut self, asked: Duration) -> Option<Duration> {
-        self.soundings.push(asked);
-        if self.soundings.len() < SOUNDINGS {
-            return None;
-        }
-        let soundings = std::mem::take(&mut self.soundings);
-        // Seen from half a slot before the first one, which none is near.
-        let from = (*soundings.first()? + FRAME).saturating_sub(FRAME / 2);
-        let into =
-            |at: &Duration| nanos((*at + FRAME * 2).saturating_sub(modulo(from))) % nanos(FRAME);
-        let earliest = soundings.iter().map(into).min()?;
-        Some(modulo(from + Duration::from_nanos(earliest)))
-    }
-
-    /// Counts what came of a slot.
-    fn count(
-        &mut self,
-        phase: Duration,
-        (asked, given): (Duration, Duration),
-        is_sent: bool,
-        tally: &mut Tally,
-    ) {
-        let now = nanos(asked.saturating_sub(phase)) / nanos(FRAME);
-        let slot = match self.next {
-            Some(next) if next <= now => {
-                let slot = next.max(now.saturating_sub(CATCH_UP_MAX));
-                tally.lost += slot - next;
-                slot
-            }
-            // Asked before the grid that was found: by less than its error.
-            Some(next) => next,
-            None => now,
+    fn note(&mut self, at: Duration, time: u32) {
+        let Some(last) = self.last else {
+            self.last = Some(Slot { time, number: 0 });
+            self.origin = at;
+            return self.tally.count(Duration::ZERO);
         };
-        self.next = Some(slot + 1);
-        if is_sent {
-            let slot = Duration::from_nanos(slot * nanos(FRAME)) + phase;
-            tally.count(given.saturating_sub(slot));
-        } else {
-            tally.lost += 1;
+        let slots = time.wrapping_sub(last.time) / FRAME_UNITS;
+        // One that came before, once more.
+        if slots == 0 || slots > u32::MAX / FRAME_UNITS / 2 {
+            return;
         }
+        let slot = Slot { time, number: last.number + slots };
+        self.last = Some(slot);
+        self.tally.lost += u64::from(slots - 1);
+        let began = FRAME * slot.number;
+        self.origin = self.origin.min(at.saturating_sub(began));
+        self.tally.count(at.saturating_sub(self.origin + began));
     }
+}
+
+/// What came since it was last asked.
+struct Tally {
+    came: u64,
+    late: u64,
+    lost: u64,
+    histogram: Box<[u32; STEPS]>,
 }
 
 impl Tally {
     fn count(&mut self, lateness: Duration) {
-        self.sent += 1;
+        self.came += 1;
         self.late += u64::from(lateness > FRAME);
-        let step = usize::try_from(nanos(lateness) / nanos(STEP)).unwrap_or(STEPS);
+        let step = usize::try_from(lateness.as_nanos() / STEP.as_nanos()).unwrap_or(STEPS);
         self.histogram[step.min(STEPS - 1)] += 1;
     }
 
     fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
+        self.came += other.came;
         self.late += other.late;
         self.lost += other.lost;
         self.histogram.iter_mut().zip(other.histogram.iter()).for_each(|(all, one)| *all += one);
     }
 
     fn lateness(&self) -> Lateness {
-        let Self { sent, late, lost, .. } = *self;
-        let rank = (sent as f64 * 0.999).ceil() as u64;
+        let Self { came, late, lost, .. } = *self;
+        let rank = (came as f64 * 0.999).ceil() as u64;
         let mut before = 0;
         let step = self.histogram.iter().position(|count| {
             before += u64::from(*count);
             before >= rank
         });
         let p999_ms = (STEP * (step.unwrap_or(STEPS) as u32 + 1)).as_secs_f64() * 1000.0;
-        Lateness { sent, late, lost, p999_ms }
+        Lateness { came, late, lost, p999_ms }
     }
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { sent: 0, late: 0, lost: 0, histogram: Box::new([0; STEPS]) }
+        Self { came: 0, late: 0, lost: 0, histogram: Box::new([0; STEPS]) }
     }
-}
-
-fn modulo(time: Duration) -> Duration {
-    Duration::from_nanos(nanos(time) % nanos(FRAME))
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -206,50 +146,53 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    const PHASE: Duration = Duration::from_millis(7);
-
-    /// What came of pulls at these times, in milliseconds after the first slot, each of which took one.
-    fn tally(pulls: &[(u64, bool)]) -> Tally {
-        let (mut watch, mut tally) = (Watch::default(), Tally::default());
-        for (asked_ms, is_sent) in pulls {
-            let asked = PHASE + Duration::from_millis(*asked_ms);
-            let given = asked + Duration::from_millis(1);
-            watch.count(PHASE, (asked, given), *is_sent, &mut tally);
+    /// What comes of frames that come so many milliseconds after the first slot, each of its slot.
+    fn lateness(frames: &[(u64, u32)]) -> Lateness {
+        let punctuality = Punctuality::default();
+        let track = punctuality.track();
+        for (at_ms, slot) in frames {
+            // The clock of RTP runs over within the first second.
+            let time = (u32::MAX - 3 * FRAME_UNITS).wrapping_add(slot * FRAME_UNITS);
+            track.note(Duration::from_millis(7 + at_ms), time);
         }
-        tally
-    }
-
-    #[test]
-    fn the_grid_is_where_a_source_was_asked_earliest_also_across_its_edge() {
-        for edge in [3_u64, 10, 19] {
-            let mut watch = Watch::default();
-            let asked = |n: u64| Duration::from_millis(1000 + edge + 20 * n + n * 7 % 5);
-            let found = (1..=SOUNDINGS as u64).filter_map(|n| watch.sound(asked(n))).last();
-            assert_eq!(found, Some(Duration::from_millis(edge)));
-        }
+        punctuality.take()
     }
 
     #[test]
     fn frames_in_their_slots_are_neither_late_nor_lost() {
-        let Lateness { sent, late, lost, p999_ms } =
-            tally(&[(0, true), (20, true), (45, true)]).lateness();
-        assert_eq!((sent, late, lost), (3, 0, 0));
-        assert!((p999_ms - 6.5).abs() < 1e-9, "{p999_ms}");
+        let frames = [(0, 0), (20, 1), (45, 2), (60, 3), (80, 4), (100, 5)];
+        let Lateness { came, late, lost, p999_ms } = lateness(&frames);
+        assert_eq!((came, late, lost), (6, 0, 0));
+        assert!((p999_ms - 5.5).abs() < 1e-9, "{p999_ms}");
+    }
+
+    #[test]
+    fn a_first_frame_that_is_late_does_not_hide_how_late_others_are() {
+        let frames = [(15, 0), (20, 1), (41, 2), (85, 3)];
+        let Lateness { late, p999_ms, .. } = lateness(&frames);
+        assert_eq!(late, 1, "the last, by 25 ms");
+        assert!((p999_ms - 25.5).abs() < 1e-9, "{p999_ms}");
     }
 
     #[test]
     fn frames_that_are_caught_up_with_are_late() {
-        let tally = tally(&[(0, true), (60, true), (60, true), (60, true), (80, true)]);
-        // The slots at 20 ms and 40 ms were sent 41 ms and 21 ms after they had begun.
-        assert_eq!((tally.sent, tally.late, tally.lost), (5, 2, 0));
+        let late = lateness(&[(0, 0), (61, 1), (61, 2), (61, 3), (80, 4)]);
+        assert_eq!((late.came, late.late, late.lost), (5, 2, 0));
     }
 
     #[test]
-    fn slots_that_nobody_catches_up_with_and_silent_ones_are_lost() {
-        let late = tally(&[(0, true), (200, true)]);
-        // Slot 10 it is, and the slots from 5 on are sent.
-        assert_eq!((late.sent, late.lost), (2, 4));
-        let starved = tally(&[(0, true), (20, false), (40, true)]);
-        assert_eq!((starved.sent, starved.lost), (2, 1));
+    fn slots_without_a_frame_are_lost_and_a_frame_that_comes_twice_counts_once() {
+        let lost = lateness(&[(0, 0), (80, 4), (80, 4), (100, 5)]);
+        assert_eq!((lost.came, lost.late, lost.lost), (3, 0, 3));
+    }
+
+    #[test]
+    fn what_was_taken_is_not_told_again() {
+        let punctuality = Punctuality::default();
+        let track = punctuality.track();
+        track.note(Duration::ZERO, 0);
+        assert_eq!(punctuality.take().came, 1);
+        track.note(FRAME, FRAME_UNITS);
+        assert_eq!(punctuality.take().came, 1);
     }
 }

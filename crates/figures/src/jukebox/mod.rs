@@ -12,5 +12,5 @@ pub(crate) mod passing;
 pub(crate) mod rooms;
 pub(crate) mod transcode;
 
-pub(crate) use lateness::{Lateness, Punctuality};
+pub(crate) use lateness::{Lateness, Punctuality, Track};
 pub(crate) use played::Played;

@@ -87,16 +87,7 @@ impl Bed {
             pending: None,
             connected: false,
         };
-        this.say(Said::Join(proto::JoinResponse {
-            participant: Some(proto::ParticipantInfo {
-                sid: "PA_0".to_owned(),
-                identity: "@me:x:D".to_owned(),
-                ..proto::ParticipantInfo::default()
-            }),
-            ping_interval: NEVER_SECONDS,
-            ping_timeout: NEVER_SECONDS,
-            ..proto::JoinResponse::default()
-        }));
+        this.say(welcome("@me:x:D"));
         this.run(Duration::from_secs(1))?;
         anyhow::ensure!(this.connected, "the client did not connect");
         Ok(this)
@@ -238,17 +229,6 @@ impl Bed {
 
     fn answer(&mut self, bytes: &[u8]) -> Result<()> {
         match proto::SignalRequest::decode(bytes)?.message {
-            Some(Asked::AddTrack(request)) => {
-                let sid = "TR_own".to_owned();
-                let track = Some(proto::TrackInfo { sid, ..proto::TrackInfo::default() });
-                let published = proto::TrackPublishedResponse { cid: request.cid, track };
-                self.say(Said::TrackPublished(published));
-            }
-            Some(Asked::Offer(offer)) => {
-                let sdp = SdpOffer::from_sdp_string(&offer.sdp)?;
-                let answer = self.publisher.sdp_api().accept_offer(sdp)?;
-                self.say(Said::Answer(described("answer", answer.to_sdp_string(), offer.id)));
-            }
             Some(Asked::Answer(answer)) => {
                 let sdp = SdpAnswer::from_sdp_string(&answer.sdp)?;
                 if let Some((pending, server)) = self.pending.take().zip(self.subscriber.as_mut()) {
@@ -258,7 +238,12 @@ impl Bed {
             Some(Asked::Subscription(subscription)) if subscription.subscribe => {
                 self.wanted.extend(subscription.track_sids);
             }
-            _ => {}
+            Some(other) => {
+                if let Some(said) = reply(&mut self.publisher, other)? {
+                    self.say(said);
+                }
+            }
+            None => {}
         }
         self.offer()
     }
@@ -286,6 +271,38 @@ impl Bed {
     }
 }
 
+/// What a server says first.
+pub(super) fn welcome(identity: &str) -> Said {
+    Said::Join(proto::JoinResponse {
+        participant: Some(proto::ParticipantInfo {
+            sid: "PA_0".to_owned(),
+            identity: identity.to_owned(),
+            ..proto::ParticipantInfo::default()
+        }),
+        ping_interval: NEVER_SECONDS,
+        ping_timeout: NEVER_SECONDS,
+        ..proto::JoinResponse::default()
+    })
+}
+
+/// What a server says to somebody who publishes.
+pub(super) fn reply(publisher: &mut Rtc, asked: Asked) -> Result<Option<Said>> {
+    Ok(match asked {
+        Asked::AddTrack(request) => {
+            let sid = "TR_own".to_owned();
+            let track = Some(proto::TrackInfo { sid, ..proto::TrackInfo::default() });
+            let cid = request.cid;
+            Some(Said::TrackPublished(proto::TrackPublishedResponse { cid, track }))
+        }
+        Asked::Offer(offer) => {
+            let sdp = SdpOffer::from_sdp_string(&offer.sdp)?;
+            let answer = publisher.sdp_api().accept_offer(sdp)?;
+            Some(Said::Answer(described("answer", answer.to_sdp_string(), offer.id)))
+        }
+        _ => None,
+    })
+}
+
 /// Whether it is RTP, or RTCP (RFC 5761 §4).
 pub(super) fn is_media(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| (128..192).contains(first))
@@ -308,7 +325,7 @@ fn music() -> TrackConfig {
     }
 }
 
-fn server_peer(address: SocketAddr, now: Instant) -> Result<Rtc> {
+pub(super) fn server_peer(address: SocketAddr, now: Instant) -> Result<Rtc> {
     let mut rtc = Rtc::builder().clear_codecs().enable_opus(true, false).build(now);
     rtc.add_local_candidate(Candidate::host(address, "udp")?);
     Ok(rtc)

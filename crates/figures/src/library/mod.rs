@@ -14,9 +14,11 @@ pub(crate) mod publishing;
 pub(crate) mod receiving;
 pub(crate) mod rooms;
 mod sdk;
+mod sink;
 pub(crate) mod sound;
 
 pub(crate) use door::Door;
+pub(crate) use sink::Sink;
 
 /// What a frame of music at 64 kbit/s weighs.
 const FRAME_BYTES: usize = 160;

@@ -2,7 +2,7 @@
 //!
 //! It is told on its standard input what it needs to know, one line, and then how many tracks it shall
 //! publish by now, each in a room of its own. It repeats that number once they are published, and ends
-//! with its input. Ours is also asked how punctual it has been.
+//! with its input.
 
 use std::{io::Write as _, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
@@ -19,7 +19,6 @@ use tokio::{
 };
 
 use super::{homeserver::Homeserver, sound::Sound};
-use crate::jukebox::{Lateness, Punctuality};
 
 /// How long the next tracks may take; libwebrtc and others share the machine.
 const WITHIN: Duration = Duration::from_mins(1);
@@ -34,9 +33,6 @@ pub(crate) struct Order {
     /// For [`Sound::Played`].
     pub(crate) file: Option<PathBuf>,
 }
-
-/// What it is asked for [`Lateness`] with.
-const LATENESS: &str = "lateness";
 
 /// Such a process. Dropping it kills it.
 pub(crate) struct Publisher {
@@ -73,13 +69,6 @@ impl Publisher {
         Ok(())
     }
 
-    /// How punctual it has sent since it was last asked; of ours, and of [`Sound::Played`].
-    pub(crate) async fn lateness(&mut self) -> Result<Lateness> {
-        self.say(LATENESS).await?;
-        let answer = timeout(WITHIN, self.output.next_line()).await??;
-        Ok(serde_json::from_str(&answer.context("the publisher has ended")?)?)
-    }
-
     /// Its process.
     pub(crate) fn id(&self) -> Result<u32> {
         self.child.id().context("the publisher has ended")
@@ -105,25 +94,16 @@ pub(crate) async fn run() -> Result<()> {
     let order: Order = serde_json::from_str(&order)?;
     let network = Network::new(&[])?;
     let workers = Workers::per_core()?;
-    let punctuality = Punctuality::new();
     let mut calls = JoinSet::new();
     while let Some(line) = lines.recv().await {
-        let mut out = std::io::stdout();
-        if line == LATENESS {
-            writeln!(out, "{}", serde_json::to_string(&punctuality.take())?)?;
-        } else {
-            let wanted: usize = line.parse()?;
-            while calls.len() < wanted {
-                let mut source = order.sound.source(order.file.as_deref())?;
-                // The others are measured by what they cost.
-                if matches!(order.sound, Sound::Played) {
-                    source = punctuality.watch(source);
-                }
-                let call = publish(&order, calls.len(), source, (&network, &workers)).await?;
-                calls.spawn(last(call));
-            }
-            writeln!(out, "{wanted}")?;
+        let wanted: usize = line.parse()?;
+        while calls.len() < wanted {
+            let source = order.sound.source(order.file.as_deref())?;
+            let call = publish(&order, calls.len(), source, (&network, &workers)).await?;
+            calls.spawn(last(call));
         }
+        let mut out = std::io::stdout();
+        writeln!(out, "{wanted}")?;
         out.flush()?;
     }
     Ok(())

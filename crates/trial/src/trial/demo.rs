@@ -1,6 +1,6 @@
 //! `cargo trial`: the trial, and then a link to hear it yourself, until Ctrl-C.
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{io::Write, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 use phonograph_trial::{
@@ -8,6 +8,7 @@ use phonograph_trial::{
     browser::{Account, Web},
     homeserver::NewRoom,
     install,
+    person::Message,
     stack::{Options, Stack},
 };
 
@@ -18,15 +19,23 @@ const GUEST: &str = "you";
 const PASSWORD: &str = "a password";
 /// What plays while somebody may be listening.
 const MUSIC: &str = "!play music";
+/// What begins it where something plays already, and what that is called.
+const MUSIC_NOW: &str = "!playnow music";
+const TONES: &str = "tones";
+/// How long the panel may take to show it; it is edited every few seconds.
+const SHOWN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs the trial, prints the verdict and a link, and stays. With `picture` it takes a screenshot
 /// of the listener's browser first.
 pub(crate) async fn run(encrypted: bool, picture: Option<&Path>) -> Result<ExitCode> {
     let (trial, verdict) = Trial::run(encrypted).await?;
-    trial.ask(MUSIC).await?;
+    trial.ask(MUSIC_NOW).await?;
     if let Some(path) = picture {
         let is_there = |shown: &phonograph_trial::person::Shown| shown.count == 2;
         trial.call.wait_shown(is_there, phonograph_trial::stage::WITHIN).await?;
+        let is_music =
+            |message: &Message| message.body.starts_with('▶') && !message.body.contains(TONES);
+        trial.person.wait_until_shown(&trial.room, is_music, SHOWN_WITHIN).await?;
         trial.person.screenshot(path).await?;
     }
     let link = trial.stage.web.link(&trial.guest, Some(&trial.room));
