@@ -38,9 +38,12 @@ impl Block {
         self.0.iter().any(|entry| matches!(entry, Unwanted::People(who) if who.matches(user)))
     }
 
-    /// Whether links to this host, or to one that it is under, are not opened.
-    pub(crate) fn blocks_host(&self, host: &str) -> bool {
-        self.0.iter().any(|entry| matches!(entry, Unwanted::Host(it) if it.covers(host)))
+    /// The hosts whose links are not opened, with all that is under them.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.0.iter().filter_map(|entry| match entry {
+            Unwanted::People(_) => None,
+            Unwanted::Host(host) => Some(host),
+        })
     }
 }
 
@@ -212,6 +215,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::command::Barred;
 
     #[test]
     fn patterns_match_whom_they_name() {
@@ -285,8 +289,10 @@ mod tests {
         }
         let hosts =
             [("ads.example.org", true), ("x.ADS.example.org", true), ("example.org", false)];
+        let barred: Barred = block.hosts().collect();
         for (host, blocked) in hosts {
-            assert_eq!(block.blocks_host(host), blocked, "{host}");
+            let url = format!("http://{host}/").parse().unwrap();
+            assert_eq!(barred.host(&url).is_some(), blocked, "{host}");
         }
     }
 

@@ -22,8 +22,8 @@ mod words;
 pub(crate) use access::{Allow, Block};
 pub(crate) use buttons::{BUTTONS, button, digit, keycap};
 pub(crate) use order::{
-    Autoplay, Blocked, Change, Command, DjCommand, Episode, Host, ListCommand, LoopMode, Seek,
-    SetCommand, Wanted, Which,
+    Autoplay, Barred, Blocked, Change, Command, DjCommand, Episode, Host, ListCommand, LoopMode,
+    Seek, SetCommand, Wanted, Which,
 };
 pub(crate) use pace::{Cooldown, Flood, Verdict};
 pub(crate) use parse::{Addressing, Heard, Misunderstood, parse};

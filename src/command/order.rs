@@ -1,6 +1,6 @@
 //! What the bot can be told to do.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use phonograph_matrixrtc::UserId;
 use serde::{Deserialize, Serialize};
@@ -290,6 +290,25 @@ impl Host {
     }
 }
 
+/// The hosts that no link of a room leads to, as operator and room block them. Clones share them, and
+/// those of the same hosts are equal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Barred(Arc<[Host]>);
+
+impl Barred {
+    /// The host of a link, if it is one of these or under one.
+    pub(crate) fn host<'a>(&self, url: &'a Url) -> Option<&'a str> {
+        url.host_str().filter(|host| self.0.iter().any(|barred| barred.covers(host)))
+    }
+}
+
+impl<'a> FromIterator<&'a Host> for Barred {
+    fn from_iter<T: IntoIterator<Item = &'a Host>>(hosts: T) -> Self {
+        let ordered: BTreeSet<_> = hosts.into_iter().collect();
+        Self(ordered.into_iter().cloned().collect())
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -302,8 +321,11 @@ impl Blocked {
         matches!(self, Self::Person(id) if id == user)
     }
 
-    /// Whether it is this host of a link, or one that this is under.
-    pub(crate) fn covers_host(&self, host: &str) -> bool {
-        matches!(self, Self::Host(blocked) if blocked.covers(host))
+    /// The host of links, if it is one.
+    pub(crate) fn host(&self) -> Option<&Host> {
+        match self {
+            Self::Person(_) => None,
+            Self::Host(host) => Some(host),
+        }
     }
 }

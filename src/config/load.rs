@@ -258,7 +258,10 @@ mod tests {
         assert!(!config.hears("@eve:example.org", "!r:x"));
         assert!(config.hears("@bob:example.com", "!r:x"));
         assert!(!config.hears("@bob:example.com", room));
-        assert!(config.block.blocks_host("ads.example.org"));
+        assert_eq!(
+            config.block.hosts().map(ToString::to_string).collect::<Vec<_>>(),
+            ["ads.example.org"]
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::{
     open::{Follow, Opened, Supply},
     reading::Reading,
 };
-use crate::command::Title;
+use crate::command::{Barred, Title};
 
 /// The time of one packet.
 const TICK: Duration = Duration::from_millis(20);
@@ -45,9 +45,15 @@ const STATION: TrackId = TrackId(0);
 /// The stations that are received. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Broadcasts {
-    on_air: Arc<Mutex<BTreeMap<Url, Weak<Broadcast>>>>,
+    on_air: Arc<Mutex<BTreeMap<Name, Weak<Broadcast>>>>,
     config: Config,
+    /// The hosts that no link leads to.
+    barred: Barred,
 }
+
+/// What a station is known by. It may have come by hosts that other rooms bar, so only rooms that bar
+/// the same share it.
+type Name = (Url, Barred);
 
 /// One station. Receiving ends when the last room has let go of it.
 #[derive(Debug)]
@@ -71,12 +77,17 @@ pub(crate) struct Tuned {
 impl Broadcasts {
     /// None yet; what has to be encoded is encoded so.
     pub(super) fn new(config: Config) -> Self {
-        Self { on_air: Arc::default(), config }
+        Self { on_air: Arc::default(), config, barred: Barred::default() }
+    }
+
+    /// The same, for rooms where no link leads to these hosts.
+    pub(super) fn barring(&self, barred: Barred) -> Self {
+        Self { barred, ..self.clone() }
     }
 
     /// Tunes in to a station that another room hears.
     pub(super) fn tune_in(&self, url: &Url) -> Option<Result<Opened, OpenError>> {
-        let station = lock(&self.on_air).get(url).and_then(Weak::upgrade)?;
+        let station = lock(&self.on_air).get(&self.name(url)).and_then(Weak::upgrade)?;
         let has_failed = lock(&station.failure).is_some();
         (!has_failed).then(|| station.tune_in())
     }
@@ -115,8 +126,12 @@ impl Broadcasts {
         *lock(&station.task) = Some(task.abort_handle());
         let mut on_air = lock(&self.on_air);
         on_air.retain(|_, station| station.strong_count() > 0);
-        on_air.insert(url.clone(), Arc::downgrade(&station));
+        on_air.insert(self.name(url), Arc::downgrade(&station));
         Ok(tuned)
+    }
+
+    fn name(&self, url: &Url) -> Name {
+        (url.clone(), self.barred.clone())
     }
 }
 
@@ -245,6 +260,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        command::Host,
         config::Config as Settings,
         jukebox::{
             Resolver, Sound, Want,
@@ -292,6 +308,18 @@ mod tests {
         assert!(resolver.on_air(&url).is_some());
         drop(second);
         assert!(resolver.on_air(&url).is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_room_that_bars_other_hosts_asks_for_a_station_itself() {
+        let server = station().await;
+        let resolver = resolver();
+        let url = server.url("/live");
+        let _first = tune_in(&resolver, &url).await;
+        let barring = |host| resolver.barring(Barred::from_iter(&Host::new(host)));
+        assert!(barring("ads.example.org").on_air(&url).is_none());
+        let _second = tune_in(&barring("ads.example.org"), &url).await;
+        assert!(barring("ads.example.org").on_air(&url).is_some());
     }
 
     /// A server that sends some seconds and then keeps the connection.

@@ -119,8 +119,16 @@ impl PlayError {
             Self::Library(LibraryError::Index(_) | LibraryError::Unfinished(_)) => {
                 Trouble::Internal
             }
+            Self::Link(LinkError::Refused(Refusal::Blocked { host })) => {
+                return Reply::LinkBlocked(Title::new(host));
+            }
             Self::Link(error) => of_link(error, None),
-            Self::LinkBroke { title, source } => of_link(source, Some(title)),
+            Self::LinkBroke { title, source } => match &**source {
+                LinkError::Refused(Refusal::Blocked { host }) => {
+                    return Reply::LinkBlocked(Title::new(host));
+                }
+                error => of_link(error, Some(title)),
+            },
             Self::Playlist(error) => of_playlist(error),
             Self::Podcast(error) => of_podcast(error),
             Self::Program(error) => of_program(error),
@@ -147,7 +155,9 @@ fn of_link(error: &LinkError, title: Option<&Title>) -> Trouble {
     match error {
         LinkError::Unreachable { host, .. } => Trouble::LinkUnreachable(Title::new(host)),
         LinkError::Refused(Refusal::Private { host }) => Trouble::PrivateAddress(Title::new(host)),
-        LinkError::Refused(Refusal::TooFar | Refusal::NotWeb) => Trouble::LinkAstray,
+        LinkError::Refused(Refusal::Blocked { .. } | Refusal::TooFar | Refusal::NotWeb) => {
+            Trouble::LinkAstray
+        }
         LinkError::Status(status) => Trouble::LinkStatus(*status),
         LinkError::WebPage => Trouble::WebPage,
         LinkError::Empty { title } => Trouble::Empty(title.clone()),

@@ -23,7 +23,7 @@ use super::{
     web::Web,
 };
 use crate::{
-    command::{Episode, Title},
+    command::{Barred, Episode, Title},
     config::Config,
     store::Store,
 };
@@ -101,6 +101,15 @@ impl Resolver {
         let store = Store::open(folder.path()).expect("a store");
         let library = Library::start(&config.library, store.files()).expect("a library");
         Self::new(config, library, store).expect("a resolver")
+    }
+
+    /// The same, for rooms that open no links to these hosts, wherever such a link comes from.
+    pub(crate) fn barring(&self, barred: Barred) -> Self {
+        Self {
+            web: self.web.barring(barred.clone()),
+            broadcasts: self.broadcasts.barring(barred),
+            ..self.clone()
+        }
     }
 
     /// The same, that also gets what people send into rooms.

@@ -6,11 +6,10 @@ use phonograph_call::matrixrtc::{EventId, UserId};
 use phonograph_matrix::ReplyTo;
 use tokio::{task::JoinError, time::Instant};
 use tracing::error;
-use url::Url;
 
 use super::{Room, ask::Asker, panel::Purpose};
 use crate::{
-    command::{Limit, PICKS_MAX, Picks, Reply, Title},
+    command::{Barred, Limit, PICKS_MAX, Picks, Reply, Title},
     jukebox::{
         Found, Item, Opened, Origin, PlayError, Resolver, Sound, Want,
         queue::{AddError, Added, Asked, Place},
@@ -97,13 +96,12 @@ impl Room {
             return self.say(&Reply::TooFast, Some(asker.to.clone()));
         }
         if let Want::Link(url) | Want::Podcast { feed: url, .. } = &want
-            && self.blocks_link(url)
+            && let Some(host) = self.barred().host(url)
         {
-            let host = Title::new(url.host_str().unwrap_or_default());
-            return self.say(&Reply::LinkBlocked(host), Some(asker.to.clone()));
+            return self.say(&Reply::LinkBlocked(Title::new(host)), Some(asker.to.clone()));
         }
         self.typing_at.get_or_insert(Instant::now() + TYPING_AFTER);
-        let (resolver, sound) = (self.shared.resolver.clone(), self.sound());
+        let (resolver, sound) = (self.resolver(), self.sound());
         let asked = asker.to.clone();
         let (rooms, room) = (self.shared.rooms.clone(), self.id.clone());
         self.looking.spawn(async move {
@@ -121,10 +119,14 @@ impl Room {
         });
     }
 
-    /// Whether links to that host are not opened, here or anywhere.
-    pub(super) fn blocks_link(&self, url: &Url) -> bool {
-        let host = url.host_str().unwrap_or_default();
-        self.shared.config.block.blocks_host(host) || self.kept.settings.blocks_host(host)
+    /// The hosts that links are not opened to, here or anywhere.
+    pub(super) fn barred(&self) -> Barred {
+        self.shared.config.block.hosts().chain(self.kept.settings.blocked_hosts()).collect()
+    }
+
+    /// What finds and opens music for this room.
+    pub(super) fn resolver(&self) -> Resolver {
+        self.shared.resolver.barring(self.barred())
     }
 
     /// Forgets who asked for what is no longer in the queue.
@@ -171,11 +173,13 @@ impl Room {
         Request { place, asked, is_cut }: Request,
     ) {
         let first = items.first().map(|item| item.origin.clone());
-        let blocked = items.iter().find_map(|item| match &item.origin {
-            Origin::Link(url) if self.blocks_link(url) => url.host_str().map(Title::new),
-            Origin::Link(_) | Origin::File(_) | Origin::Upload(_) => None,
-        });
-        items.retain(|item| !matches!(&item.origin, Origin::Link(url) if self.blocks_link(url)));
+        let barred = self.barred();
+        let host = |item: &Item| match &item.origin {
+            Origin::Link(url) => barred.host(url).map(Title::new),
+            Origin::File(_) | Origin::Upload(_) => None,
+        };
+        let blocked = items.iter().find_map(host);
+        items.retain(|item| host(item).is_none());
         if let (true, Some(host)) = (items.is_empty(), blocked) {
             return self.say(&Reply::LinkBlocked(host), Some(asked));
         }

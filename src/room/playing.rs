@@ -100,9 +100,8 @@ impl Room {
             return self.be_silent();
         }
         if let Origin::Link(url) = &current.entry.item.origin
-            && self.blocks_link(url)
+            && let Some(host) = self.barred().host(url).map(Title::new)
         {
-            let host = Title::new(url.host_str().unwrap_or_default());
             let entry = current.entry.id;
             return self.leave_out(entry, &Reply::LinkBlocked(host));
         }
@@ -125,7 +124,7 @@ impl Room {
         item: Item,
         from: Duration,
     ) -> impl Future<Output = Opening> + Send + use<> {
-        let (resolver, sound) = (self.shared.resolver.clone(), self.sound());
+        let (resolver, sound) = (self.resolver(), self.sound());
         async move { Opening { entry, opened: resolver.prepare(&item, sound, from).await } }
     }
 

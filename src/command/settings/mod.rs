@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use phonograph_matrixrtc::UserId;
 use serde::{Deserialize, Serialize};
 
-use super::{Autoplay, Blocked, Group, Levels, Prefix, RoomRules, Title};
+use super::{Autoplay, Blocked, Group, Host, Levels, Prefix, RoomRules, Title};
 
 /// The settings of one room. What is read from the store lacks what is newer than it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,9 +320,9 @@ impl RoomSettings {
         self.blocked.iter().any(|blocked| blocked.is_person(who))
     }
 
-    /// Whether links to this host are not opened here.
-    pub(crate) fn blocks_host(&self, host: &str) -> bool {
-        self.blocked.iter().any(|blocked| blocked.covers_host(host))
+    /// The hosts whose links are not opened here.
+    pub(crate) fn blocked_hosts(&self) -> impl Iterator<Item = &Host> {
+        self.blocked.iter().filter_map(Blocked::host)
     }
 
     /// What they say about rights.

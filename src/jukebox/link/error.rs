@@ -3,7 +3,6 @@
 use std::{error::Error, io};
 
 use bytesize::ByteSize;
-use url::Url;
 
 use super::guard::Refusal;
 use crate::{command::Title, jukebox::hls::HlsError};
@@ -168,8 +167,7 @@ impl LinkError {
 
     /// Sorts the failure of a request by what helps.
     pub(super) fn of_request(host: &str, error: reqwest::Error) -> Self {
-        // After a redirect it is another host that failed.
-        let host = error.url().and_then(Url::host_str).unwrap_or(host).to_owned();
+        let host = host.to_owned();
         if let Some(refusal) = find::<Refusal>(&error) {
             Self::Refused(refusal.clone())
         } else if error.is_timeout() && !error.is_connect() {

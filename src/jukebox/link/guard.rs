@@ -10,16 +10,13 @@ use std::{
     sync::Arc,
 };
 
-use reqwest::{
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use super::address::is_public;
 
 /// How many times a link may lead on; browsers stop at 20, music needs one or two.
-const REDIRECTS_MAX: usize = 5;
+pub(super) const REDIRECTS_MAX: usize = 5;
 
 /// Why a link is not followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +24,12 @@ pub(crate) enum Refusal {
     /// The host has no address outside of private networks. Only the operator can allow it.
     #[error("{host} has no public address, and `links.allow_hosts` does not name it")]
     Private {
+        /// As it stands in the link.
+        host: String,
+    },
+    /// The host is blocked, by the operator or in the room.
+    #[error("links to {host} are blocked")]
+    Blocked {
         /// As it stands in the link.
         host: String,
     },
@@ -67,20 +70,6 @@ impl Guard {
         } else {
             Err(Refusal::Private { host })
         }
-    }
-
-    /// Follows redirects to what passes [`Guard::check`].
-    pub(super) fn redirects(&self) -> redirect::Policy {
-        let guard = self.clone();
-        redirect::Policy::custom(move |next| {
-            if next.previous().len() > REDIRECTS_MAX {
-                return next.error(Refusal::TooFar);
-            }
-            match guard.check(next.url()) {
-                Ok(()) => next.follow(),
-                Err(error) => next.error(error),
-            }
-        })
     }
 
     /// The addresses of a link that may be connected to, by a connection of our own.

@@ -22,13 +22,14 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use reqwest::{
-    Client, StatusCode,
+    Client, Response, StatusCode,
     header::{
         ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue, IF_RANGE,
-        RANGE,
+        LOCATION, RANGE,
     },
+    redirect,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 pub(crate) use error::LinkError;
@@ -39,9 +40,9 @@ pub(crate) use watch::Watch;
 pub(super) use answer::name;
 pub(super) use backoff::Backoff;
 
-use crate::config;
+use crate::{command::Barred, config};
 use answer::Answer;
-use guard::Guard;
+use guard::{Guard, REDIRECTS_MAX};
 
 /// How long a connection may take to stand, look-up and TLS included. Music that is far away still
 /// answers within one.
@@ -55,6 +56,7 @@ const USER_AGENT: &str = concat!("phonograph/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Links {
     client: Client,
     guard: Guard,
+    barred: Barred,
     size_max: ByteSize,
     patience: Duration,
 }
@@ -70,7 +72,8 @@ impl Links {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_MAX)
             .dns_resolver(guard.clone())
-            .redirect(guard.redirects())
+            // They are followed here, so that each is checked as a link is.
+            .redirect(redirect::Policy::none())
             .referer(false)
             // A proxy would do the look-up, and could be led anywhere.
             .no_proxy()
@@ -82,7 +85,12 @@ impl Links {
             .no_zstd()
             .build()?;
         let config::Links { size_max, patience, .. } = *settings;
-        Ok(Self { client, guard, size_max, patience })
+        Ok(Self { client, guard, barred: Barred::default(), size_max, patience })
+    }
+
+    /// The same, that leads to none of these hosts.
+    pub(crate) fn barring(&self, barred: Barred) -> Self {
+        Self { barred, ..self.clone() }
     }
 
     /// Whether a link may be followed, as far as it tells itself.
@@ -90,6 +98,9 @@ impl Links {
     /// # Errors
     /// [`LinkError::Refused`].
     pub(crate) fn check(&self, url: &Url) -> Result<(), LinkError> {
+        if let Some(host) = self.barred.host(url) {
+            return Err(LinkError::Refused(Refusal::Blocked { host: host.to_owned() }));
+        }
         self.guard.check(url).map_err(LinkError::Refused)
     }
 
@@ -140,9 +151,31 @@ impl Links {
         }
     }
 
-    /// Asks for a link, or for the rest of it.
+    /// Asks for a link, or for the rest of it, wherever it leads.
     async fn request(&self, url: &Url, rest: Option<&Rest>) -> Result<Answer, LinkError> {
-        self.check(url)?;
+        let until = Instant::now() + self.patience;
+        let mut at = url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            self.check(&at)?;
+            let response = match self.ask(&at, rest, until).await? {
+                Ok(response) => response,
+                Err(error) => return self.as_shoutcast(&at, error).await,
+            };
+            match leads_to(&at, &response) {
+                Some(next) => at = next,
+                None => return accept(response, rest),
+            }
+        }
+        Err(LinkError::Refused(Refusal::TooFar))
+    }
+
+    /// Asks one server; what the client makes of no answer is inside.
+    async fn ask(
+        &self,
+        url: &Url,
+        rest: Option<&Rest>,
+        until: Instant,
+    ) -> Result<reqwest::Result<Response>, LinkError> {
         let host = url.host_str().unwrap_or_default();
         // A compressed answer could not be searched, and music does not get smaller.
         let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
@@ -155,40 +188,47 @@ impl Links {
                 }
             }
         }
-        let response = timeout(self.patience, request.send())
+        timeout_at(until, request.send())
             .await
-            .map_err(|_| LinkError::TooSlow { host: host.to_owned() })?;
-        let response = match response {
-            Ok(response) => response,
-            Err(error) => return self.as_shoutcast(url, error).await,
-        };
-        let status = response.status();
-        let expected = if rest.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-        if status == expected {
-            let answer = Answer::of_http(response);
-            as_it_is(&answer)?;
-            Ok(answer)
-        } else if status.is_success() {
-            Err(LinkError::Changed { host: host.to_owned() })
-        } else {
-            Err(LinkError::Status(status.as_u16()))
-        }
+            .map_err(|_| LinkError::TooSlow { host: host.to_owned() })
     }
 
     /// Asks a server again whose answer is no HTTP.
     async fn as_shoutcast(&self, url: &Url, error: reqwest::Error) -> Result<Answer, LinkError> {
-        let at = error.url().unwrap_or(url).clone();
         let is_other = error.is_request() && !error.is_connect() && !error.is_timeout();
-        if is_other && at.scheme() == "http" {
+        if is_other && url.scheme() == "http" {
             let asking = async {
-                let addresses = self.guard.addresses(&at).await.ok()?;
-                Answer::of_shoutcast(&at, &addresses).await
+                let addresses = self.guard.addresses(url).await.ok()?;
+                Answer::of_shoutcast(url, &addresses).await
             };
             if let Ok(Some(answer)) = timeout(self.patience, asking).await {
                 return Ok(answer);
             }
         }
         Err(LinkError::of_request(url.host_str().unwrap_or_default(), error))
+    }
+}
+
+/// Where an answer sends whoever asked (RFC 9110 §15.4).
+fn leads_to(url: &Url, response: &Response) -> Option<Url> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = response.headers().get(LOCATION).filter(|_| is_redirect)?;
+    url.join(str::from_utf8(location.as_bytes()).ok()?).ok()
+}
+
+/// Takes an answer, if it is what was asked for.
+fn accept(response: Response, rest: Option<&Rest>) -> Result<Answer, LinkError> {
+    let status = response.status();
+    let expected = if rest.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    if status == expected {
+        let answer = Answer::of_http(response);
+        as_it_is(&answer)?;
+        Ok(answer)
+    } else if status.is_success() {
+        let host = response.url().host_str().unwrap_or_default().to_owned();
+        Err(LinkError::Changed { host })
+    } else {
+        Err(LinkError::Status(status.as_u16()))
     }
 }
 

@@ -6,7 +6,10 @@ use bytesize::ByteSize;
 use phonograph_media::playback::MediaSource;
 
 use super::*;
-use crate::jukebox::server::{Server, Then, parts, reply};
+use crate::{
+    command::Host,
+    jukebox::server::{Server, Then, parts, reply},
+};
 
 /// Much shorter than in life, and long for a loopback.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -200,6 +203,39 @@ async fn a_redirect_into_a_private_network_is_refused() {
 async fn a_redirect_out_of_the_web_is_not_followed() {
     let server = Server::start(|_| moved("file:///etc/passwd")).await;
     assert!(links().open(&server.url("/")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_host_that_is_barred_is_refused_before_anything_is_asked_there() {
+    let server = Server::start(|request| match &request[..6] {
+        "GET /a" => moved("/b"),
+        "GET /b" => moved("http://127.0.0.2:1/c"),
+        _ => reply("", b"abc"),
+    })
+    .await;
+    let links = links_allowing(&["127.0.0.1", "127.0.0.2"]);
+    let elsewhere = links.open(&server.url("/a")).await.unwrap_err();
+    assert!(matches!(elsewhere, LinkError::Unreachable { .. }), "{elsewhere}");
+    let barring = |host: &str| links.barring(Barred::from_iter(&Host::new(host)));
+    let error = barring("127.0.0.2").open(&server.url("/a")).await.unwrap_err();
+    assert!(is_barred(&error, "127.0.0.2"), "{error}");
+    assert_eq!(server.requests().len(), 4);
+
+    let error = barring("127.0.0.1").open(&server.url("/c")).await.unwrap_err();
+    assert!(is_barred(&error, "127.0.0.1"), "{error}");
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_redirect_without_a_place_is_told_by_its_status() {
+    let server =
+        Server::start(|_| b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    let error = links().open(&server.url("/")).await.unwrap_err();
+    assert!(matches!(error, LinkError::Status(302)), "{error}");
+}
+
+fn is_barred(error: &LinkError, name: &str) -> bool {
+    matches!(error, LinkError::Refused(Refusal::Blocked { host }) if host == name)
 }
 
 fn links() -> Links {

@@ -24,7 +24,7 @@ use super::{
     resolve::{Found, Source},
     xml,
 };
-use crate::command::{Episode, Title};
+use crate::command::{Barred, Episode, Title};
 
 /// How deep lists in lists are followed, the first one included.
 const DEPTH_MAX: usize = 3;
@@ -70,6 +70,11 @@ enum Looked {
 impl Web {
     pub(super) fn new(links: Links, programs: Programs) -> Self {
         Self { links, programs }
+    }
+
+    /// The same, that leads to none of these hosts.
+    pub(super) fn barring(&self, barred: Barred) -> Self {
+        Self { links: self.links.barring(barred), programs: self.programs.clone() }
     }
 
     /// Finds what somebody means by a link.

@@ -8,7 +8,7 @@ use phonograph_media::playback::MediaSource;
 
 use super::*;
 use crate::{
-    command::{Prefix, Reference},
+    command::{Host, Prefix, Reference},
     config::{self, Config},
     jukebox::{
         Resolver, Sound, Upload, Want,
@@ -247,6 +247,51 @@ async fn what_a_program_prints_is_guarded_as_links_are() {
     let page = "https://video.example/".parse().unwrap();
     let said = say(resolver.find(Want::Link(page)).await);
     assert!(said.starts_with("I don't open localhost"), "{said}");
+}
+
+#[tokio::test]
+async fn nothing_leads_to_a_host_that_the_room_bars() {
+    let moved =
+        b"HTTP/1.1 302 Found\r\nlocation: http://ads.example.org/\r\ncontent-length: 0\r\n\r\n";
+    let server = Server::start(|request| match path(request) {
+        "/list" => reply("", b"#EXTM3U\n/moved\n"),
+        "/lists" => reply("", b"#EXTM3U\nhttp://ads.example.org/x.m3u\n"),
+        "/feed" => reply(
+            "content-type: application/rss+xml\r\n",
+            b"<rss><channel><title>S</title><item><enclosure url=\"/moved\"/></item>",
+        ),
+        "/variants" => reply(
+            "",
+            b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=64000\nhttp://cdn.ads.example.org/v.m3u8\n",
+        ),
+        "/segments" => reply(
+            "",
+            b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://ads.example.org/1.mp3\n\
+              #EXT-X-ENDLIST\n",
+        ),
+        _ => moved.to_vec(),
+    })
+    .await;
+    let script = format!("echo link {}", server.url("/moved"));
+    let barred = Barred::from_iter(&Host::new("ads.example.org"));
+    let resolver = resolver(|config| config.programs = vec![program(&script)]).barring(barred);
+
+    let page = "https://video.example/".parse().unwrap();
+    let mut said = vec![say(resolver.find(Want::Link(page)).await)];
+    for path in ["/moved", "/lists", "/variants"] {
+        said.push(say(resolver.find(link(&server, path)).await));
+    }
+    for path in ["/list", "/feed"] {
+        let found = resolver.find(link(&server, path)).await.unwrap();
+        said.push(say(resolver.open(&found.items[0]).await));
+    }
+    let found = resolver.find(link(&server, "/segments")).await.unwrap();
+    let open = move || found.opened.unwrap().open_at(SOUND, Duration::ZERO);
+    said.push(say(tokio::task::spawn_blocking(open).await.unwrap()));
+    for said in said {
+        let host = if said.contains("cdn.") { "cdn.ads.example.org" } else { "ads.example.org" };
+        assert_eq!(said, format!("Links to {host} are blocked. Try another one."));
+    }
 }
 
 #[tokio::test]
