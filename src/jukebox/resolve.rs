@@ -49,6 +49,8 @@ pub(crate) struct Found {
     pub(crate) items: Vec<Item>,
     /// The first of them, if looking has opened it already.
     pub(crate) opened: Option<Source>,
+    /// What the list is called that they are of: a playlist by its own words, or an album.
+    pub(crate) title: Option<Title>,
     /// Whether a playlist has more than was taken: it is too long, or leads out of the web.
     pub(crate) is_cut: bool,
 }
@@ -128,7 +130,7 @@ impl Resolver {
             Origin::Link(_) | Origin::Upload(_) => None,
         };
         let source = Source { loudness, ..Source::of_file(item.title.clone(), file) };
-        Ok(Found { items: vec![item], opened: Some(source), is_cut: false })
+        Ok(Found { opened: Some(source), ..Found::of(vec![item]) })
     }
 
     /// Asks for a link and looks at what is behind it: music, a playlist, or a podcast, of which it
@@ -231,10 +233,15 @@ impl Resolver {
 }
 
 impl Found {
+    /// What is not open yet, and of no list.
+    pub(super) fn of(items: Vec<Item>) -> Self {
+        Self { items, opened: None, title: None, is_cut: false }
+    }
+
     /// One that is open already.
     pub(super) fn opened(origin: Origin, source: Source) -> Self {
         let item = Item { title: source.title.clone(), origin, duration: None };
-        Self { items: vec![item], opened: Some(source), is_cut: false }
+        Self { opened: Some(source), ..Self::of(vec![item]) }
     }
 }
 

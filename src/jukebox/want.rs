@@ -6,6 +6,7 @@ use url::Url;
 use super::{
     Item, Origin, Upload,
     error::PlayError,
+    library::Album,
     resolve::{Found, Resolver},
     upload::UploadError,
 };
@@ -48,16 +49,15 @@ impl Resolver {
             Want::Name(name) => self.named(&name).await,
             Want::Link(url) => self.linked(&url).await,
             Want::Album(name) => {
-                let items = self.library.album(&name).await?;
-                Ok(Found { items, opened: None, is_cut: false })
+                let Album { title, items } = self.library.album(&name).await?;
+                Ok(Found { title: Some(title), ..Found::of(items) })
             }
             Want::Search(words) => {
                 let (items, _) = self.search(&words, SEARCH_MAX).await?;
-                Ok(Found { items, opened: None, is_cut: false })
+                Ok(Found::of(items))
             }
             Want::Podcast { feed, episode } => {
-                let items = vec![self.podcast(&feed, &episode).await?];
-                Ok(Found { items, opened: None, is_cut: false })
+                Ok(Found::of(vec![self.podcast(&feed, &episode).await?]))
             }
             // Rooms find out what is in a message.
             Want::Answered(_) => {
@@ -67,7 +67,7 @@ impl Resolver {
                 let title = Title::new(stem(&name));
                 let item = Item { title, origin: Origin::Upload(upload), duration: None };
                 let source = self.open(&item).await?;
-                Ok(Found { items: vec![item], opened: Some(source), is_cut: false })
+                Ok(Found { opened: Some(source), ..Found::of(vec![item]) })
             }
         }
     }

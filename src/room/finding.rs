@@ -36,6 +36,8 @@ pub(super) enum Finding {
     Items {
         items: Vec<Item>,
         opened: Option<Box<Opened>>,
+        /// What the list is called that they are of.
+        title: Option<Title>,
         /// Whether the list that they are of has more.
         is_cut: bool,
     },
@@ -49,13 +51,15 @@ pub(super) enum Finding {
 pub(super) struct Request {
     pub(super) place: Place,
     pub(super) asked: ReplyTo,
+    /// What the list is called that it is of.
+    pub(super) of: Option<Title>,
     pub(super) is_cut: bool,
 }
 
 impl Request {
     /// At the end, all of it.
     pub(super) fn of(asked: ReplyTo) -> Self {
-        Self { place: Place::End, asked, is_cut: false }
+        Self { place: Place::End, asked, of: None, is_cut: false }
     }
 }
 
@@ -155,8 +159,8 @@ impl Room {
             Err(error) => return error!(%error, "looking for something failed"),
         };
         match found {
-            Ok(Finding::Items { items, opened, is_cut }) => {
-                let request = Request { place, asked, is_cut };
+            Ok(Finding::Items { items, opened, title: of, is_cut }) => {
+                let request = Request { place, asked, of, is_cut };
                 self.add(items, opened, request).await;
             }
             Ok(Finding::Picks { query, items, count }) => self.offer(query, items, count, asked),
@@ -170,7 +174,7 @@ impl Room {
         &mut self,
         mut items: Vec<Item>,
         opened: Option<Box<Opened>>,
-        Request { place, asked, is_cut }: Request,
+        Request { place, asked, of, is_cut }: Request,
     ) {
         let first = items.first().map(|item| item.origin.clone());
         let barred = self.barred();
@@ -206,7 +210,8 @@ impl Room {
             self.say_when_joined(Reply::Playing(title.clone()), asked.clone());
             self.join_if_out().await;
         }
-        self.tell_added(&added, title, is_cut, asked);
+        let shown = of.filter(|_| added.ids.len() > 1).unwrap_or(title);
+        self.tell_added(&added, shown, is_cut, asked);
         self.panel.touch();
     }
 
@@ -259,19 +264,16 @@ async fn find(resolver: &Resolver, want: Want, sound: Sound) -> Result<Finding, 
         && let Some((item, opened)) = resolver.on_air(url)
     {
         let opened = Some(Box::new(opened));
-        return Ok(Finding::Items { items: vec![item], opened, is_cut: false });
+        return Ok(Finding::Items { items: vec![item], opened, title: None, is_cut: false });
     }
-    let Found { mut items, opened, is_cut } = resolver.find(want).await?;
-    let Some(source) = opened else { return Ok(Finding::Items { items, opened: None, is_cut }) };
-    let Some(first) = items.first_mut() else {
-        return Ok(Finding::Items { items, opened: None, is_cut });
+    let Found { mut items, opened, title, is_cut } = resolver.find(want).await?;
+    let (Some(source), Some(first)) = (opened, items.first_mut()) else {
+        return Ok(Finding::Items { items, opened: None, title, is_cut });
     };
     let opened = resolver.look_into(first, source, sound, Duration::ZERO).await?;
-    {
-        first.title = opened.title.clone();
-        first.duration = opened.duration();
-    }
-    Ok(Finding::Items { items, opened: Some(Box::new(opened)), is_cut })
+    first.title = opened.title.clone();
+    first.duration = opened.duration();
+    Ok(Finding::Items { items, opened: Some(Box::new(opened)), title, is_cut })
 }
 
 /// What somebody is told whose request does not fit.

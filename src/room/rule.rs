@@ -115,8 +115,8 @@ impl Room {
                     let reply = Reply::List { name: Title::new(&name), outcome };
                     return self.say(&reply, Some(to));
                 };
-                let items = list.items.clone();
-                return self.add(items, None, Request::of(to)).await;
+                let (items, name) = (list.items.clone(), list.name.clone());
+                return self.add(items, None, Request { of: Some(name), ..Request::of(to) }).await;
             }
             ListCommand::Save(name) => {
                 let saved = self.lists.save(&name, self.queue.items());

@@ -22,11 +22,20 @@ struct Key {
     folder: Option<PathBuf>,
 }
 
+/// An album.
+#[derive(Debug)]
+pub(crate) struct Album {
+    /// "Artist – Album", or the name of its folder.
+    pub(crate) title: Title,
+    /// Its pieces, in its order.
+    pub(crate) items: Vec<Item>,
+}
+
 /// The pieces of the one album that these files belong to.
 ///
 /// # Errors
 /// [`LibraryError::NotFound`] without files, [`LibraryError::Ambiguous`] if there are several albums.
-pub(super) fn only(files: Vec<Stored>, name: &str) -> Result<Vec<Item>, LibraryError> {
+pub(super) fn only(files: Vec<Stored>, name: &str) -> Result<Album, LibraryError> {
     let mut albums: BTreeMap<Key, Vec<Stored>> = BTreeMap::new();
     for file in files {
         albums.entry(key(&file)).or_default().push(file);
@@ -36,14 +45,18 @@ pub(super) fn only(files: Vec<Stored>, name: &str) -> Result<Vec<Item>, LibraryE
         album.sort_by_cached_key(place);
     }
     let name = name.to_owned();
-    match albums.len() {
-        0 => Err(LibraryError::NotFound { name }),
-        1 => Ok(albums.swap_remove(0).into_iter().map(piece).collect()),
-        count => {
+    match &mut albums[..] {
+        [] => Err(LibraryError::NotFound { name }),
+        [album] => {
+            let title = album.first().map_or_else(|| Title::new(&name), title);
+            Ok(Album { title, items: album.drain(..).map(piece).collect() })
+        }
+        albums => {
+            let count = albums.len();
             // What is most likely meant comes first: the album with most pieces.
             albums.sort_by_key(|album| Reverse(album.len()));
-            let shown = albums.into_iter().take(CHOICES_MAX);
-            let firsts: Vec<_> = shown.filter_map(|album| album.into_iter().next()).collect();
+            let firsts = albums.iter_mut().take(CHOICES_MAX);
+            let firsts: Vec<_> = firsts.filter_map(|album| album.drain(..).next()).collect();
             let titles = firsts.iter().map(title).collect();
             let items = firsts.into_iter().map(piece).collect();
             Err(LibraryError::Ambiguous { name, titles, items, count })
@@ -110,7 +123,9 @@ mod tests {
             file("/m/x/a.mp3", "", None, None),
         ];
         let expected = ["/m/x/y.mp3", "/m/x/z.mp3", "/m/x/a.mp3", "/m/x/b.mp3", "/m/x/CD 2/a.mp3"];
-        assert_eq!(paths(only(files, "x").unwrap()), expected);
+        let album = only(files, "x").unwrap();
+        assert_eq!(paths(album.items), expected);
+        assert_eq!(album.title.to_string(), "Hits");
     }
 
     #[test]

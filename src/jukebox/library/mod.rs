@@ -28,6 +28,7 @@ use std::{
 
 use tracing::debug;
 
+pub(crate) use album::Album;
 pub(crate) use error::LibraryError;
 
 use best::{Best, Candidate, item, name};
@@ -136,7 +137,7 @@ impl Library {
     /// # Errors
     /// [`LibraryError::NotFound`]; [`LibraryError::Ambiguous`] with the albums and the first piece of
     /// each.
-    pub(crate) async fn album(&self, name: &str) -> Result<Vec<Item>, LibraryError> {
+    pub(crate) async fn album(&self, name: &str) -> Result<Album, LibraryError> {
         let name = name.to_owned();
         self.run(move |shelf| shelf.album(&name)).await
     }
@@ -216,7 +217,7 @@ impl Shelf {
         Ok(hits.collect())
     }
 
-    fn album(&self, name: &str) -> Result<Vec<Item>, LibraryError> {
+    fn album(&self, name: &str) -> Result<Album, LibraryError> {
         self.has_folders()?;
         let query = Query::new(name);
         let ids = self.index(|index| index.album(&query));

@@ -4,7 +4,6 @@
 use url::Url;
 
 use super::{List, seconds};
-use crate::command::Title;
 
 pub(super) fn read(text: &str, base: &Url, list: &mut List) {
     let mut about = None;
@@ -12,7 +11,7 @@ pub(super) fn read(text: &str, base: &Url, list: &mut List) {
         if let Some(info) = line.strip_prefix("#EXTINF:") {
             about = Some(info);
         } else if let Some(name) = line.strip_prefix("#PLAYLIST:") {
-            list.title = Some(Title::new(name));
+            list.call(name);
         } else if !line.starts_with('#') {
             let (duration, title) = about.take().map(info).unwrap_or_default();
             list.push(base, line, title, seconds(duration));

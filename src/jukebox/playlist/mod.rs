@@ -74,6 +74,13 @@ pub(super) fn is_list(url: &Url) -> bool {
 }
 
 impl List {
+    /// Notes what it calls itself, if that says anything.
+    fn call(&mut self, title: &str) {
+        if !title.trim().is_empty() {
+            self.title = Some(Title::new(title));
+        }
+    }
+
     /// Takes a link, if it is one and there is room.
     fn push(&mut self, base: &Url, link: &str, title: Option<&str>, duration: Option<Duration>) {
         let url = base.join(link.trim()).ok();
@@ -135,6 +142,17 @@ mod tests {
                 let list = read(form, text.as_bytes(), &base());
                 assert_eq!(list, List { is_cut: true, ..List::default() }, "{form:?} {link}");
             }
+        }
+    }
+
+    #[test]
+    fn a_list_without_a_name_has_none() {
+        for (form, text) in [
+            (Form::M3u, "#EXTM3U\n#PLAYLIST: \nhttp://a.example/\n"),
+            (Form::Pls, "[playlist]\nFile1=http://a.example/\n"),
+            (Form::Xspf, "<playlist><title> </title></playlist>"),
+        ] {
+            assert_eq!(read(form, text.as_bytes(), &base()).title, None, "{form:?}");
         }
     }
 

@@ -8,7 +8,6 @@ use super::{
     super::xml::{Step, walk},
     List,
 };
-use crate::command::Title;
 
 /// The longest text of one element that is kept, in bytes; titles are cut shorter than that.
 const TEXT_MAX: usize = 4096;
@@ -41,7 +40,7 @@ pub(super) fn read(text: &str, base: &Url, list: &mut List) {
         Step::Close { depth } => {
             let said = std::mem::take(&mut content);
             match &mut track {
-                None if element == "title" && depth == 2 => list.title = Some(Title::new(&said)),
+                None if element == "title" && depth == 2 => list.call(&said),
                 None => {}
                 Some((at, _)) if *at == depth => {
                     if let Some((_, track)) = track.take() {

@@ -86,7 +86,7 @@ impl Web {
             Looked::Media(source) => Ok(Found::opened(Origin::Link(url.clone()), *source)),
             Looked::Feed { bytes, url } => {
                 let item = podcast::episode(&bytes, &url, &Episode::Latest)?;
-                Ok(Found { items: vec![item], opened: None, is_cut: false })
+                Ok(Found::of(vec![item]))
             }
             Looked::List(list) => self.flatten(url, list).await,
         }
@@ -150,7 +150,8 @@ impl Web {
 
     /// What a list comes to, with the lists in it.
     async fn flatten(&self, url: &Url, list: List) -> Result<Found, PlayError> {
-        let title = list.title.clone().unwrap_or_else(|| name(url));
+        let own_title = list.title;
+        let title = own_title.clone().unwrap_or_else(|| name(url));
         let mut is_cut = list.is_cut;
         let mut seen = BTreeSet::from([url.clone()]);
         let mut waiting: Vec<_> = list.entries.into_iter().rev().map(|entry| (entry, 1)).collect();
@@ -184,7 +185,8 @@ impl Web {
         if items.is_empty() {
             return Err(trouble.unwrap_or(PlaylistError::Empty { title }.into()));
         }
-        Ok(Found { items, opened: None, is_cut: is_cut || trouble.is_some() })
+        let is_cut = is_cut || trouble.is_some();
+        Ok(Found { title: own_title, is_cut, ..Found::of(items) })
     }
 
     /// What a program found, if there is one for this link.
@@ -198,7 +200,7 @@ impl Web {
     async fn of_program(&self, url: &Url, mut entries: Vec<Entry>) -> Result<Found, PlayError> {
         if entries.len() > 1 {
             let items = entries.into_iter().map(Item::from).collect();
-            return Ok(Found { items, opened: None, is_cut: false });
+            return Ok(Found::of(items));
         }
         let (title, duration) = match entries.first_mut() {
             Some(entry) => (entry.title.take(), entry.duration),
@@ -208,7 +210,7 @@ impl Web {
         source.title = title.unwrap_or(source.title);
         let item =
             Item { title: source.title.clone(), origin: Origin::Link(url.clone()), duration };
-        Ok(Found { items: vec![item], opened: Some(source), is_cut: false })
+        Ok(Found { opened: Some(source), ..Found::of(vec![item]) })
     }
 
     /// Asks for a link and looks at what comes.

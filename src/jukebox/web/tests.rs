@@ -29,7 +29,7 @@ async fn a_playlist_of_any_form_becomes_its_pieces() {
     ] {
         let server = Server::start(|_| reply("", list.as_bytes())).await;
         let found = look(&server, "/lists/x").await.unwrap();
-        assert!(found.opened.is_none() && !found.is_cut);
+        assert!(found.opened.is_none() && !found.is_cut && found.title.is_none());
         let first = Item {
             title: Title::new("First"),
             origin: Origin::Link(server.url("/lists/a.mp3")),
@@ -38,6 +38,23 @@ async fn a_playlist_of_any_form_becomes_its_pieces() {
         assert_eq!(found.items[0], first);
         assert_eq!(found.items[1].title.to_string(), "b.example");
         assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_playlist_is_called_as_it_calls_itself() {
+    for list in [
+        "#EXTM3U\n#PLAYLIST:Slow\u{202e} \t evening\na.mp3\nb.m3u\n",
+        "<playlist><title>Slow\u{202e}\n evening</title><trackList><track>\
+         <location>a.mp3</location></track></trackList></playlist>",
+    ] {
+        let server = Server::start(move |request| match path(request) {
+            "/b.m3u" => reply("", b"#EXTM3U\n#PLAYLIST:Inner\nc.mp3\n"),
+            _ => reply("", list.as_bytes()),
+        })
+        .await;
+        let found = look(&server, "/x").await.unwrap();
+        assert_eq!(found.title, Some(Title::new("Slow evening")));
     }
 }
 
