@@ -78,7 +78,7 @@ fn the_queue_is_shown_in_pages_with_places_titles_and_times() -> Result<()> {
         let (site, _) = site().await?;
         let scene = hall::scene(shared, false).await?;
         scene.expect("!play tone alpha", "Now playing").await?;
-        scene.expect(&format!("!play {}/twelve.m3u", site.url), "Queued 12 of ").await?;
+        scene.expect(&format!("!play {}/twelve.m3u", site.url), "Queued 12 of Twelve").await?;
 
         let first = scene.expect("!queue", "Now playing: Tone Alpha\nQueue: 12 entries").await?;
         ensure!(first.body.contains("(page 1 of 2)"), "{}", first.body);

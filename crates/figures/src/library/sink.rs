@@ -112,6 +112,7 @@ async fn accept(listener: TcpListener, punctuality: Arc<Punctuality>) {
 }
 
 /// Serves one publisher until it leaves.
+#[expect(clippy::result_large_err, reason = "the websocket crate's own type of a refusal")]
 async fn serve(stream: TcpStream, track: Track) -> Result<()> {
     let mut identity = None;
     let mut signal = accept_hdr_async(stream, |request: &Request, response: Response| {
