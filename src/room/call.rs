@@ -112,6 +112,7 @@ impl Room {
         };
         let matrix = Arc::clone(&self.shared.matrix);
         let call = Call::join(matrix, config, &self.shared.network, &self.shared.workers);
+        call.watch_speakers(self.kept.settings.duck > 0);
         self.call = Some(Ongoing {
             call,
             joined: false,
@@ -211,6 +212,18 @@ impl Room {
         for (to, reply) in waiting {
             self.confirm(&reply, to);
         }
+    }
+
+    /// Looks at who speaks, or no longer, as the room's settings have it.
+    pub(super) fn watch_speakers(&mut self) {
+        let watch = self.kept.settings.duck > 0;
+        if let Some(ongoing) = &mut self.call {
+            ongoing.call.watch_speakers(watch);
+            if !watch {
+                ongoing.speaking.clear();
+            }
+        }
+        self.duck();
     }
 
     /// The music is quieter while somebody speaks, if the room wants that.

@@ -21,6 +21,7 @@ impl Room {
             encoding: encoding(&self.shared.config.audio, settings),
         });
         self.panel.touch();
+        self.watch_speakers();
     }
 
     /// How sources are opened here.

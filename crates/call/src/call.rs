@@ -256,6 +256,14 @@ impl Call {
         self.command(Command::RequestKeyFrame(id.clone()));
     }
 
+    /// Whether to be told who speaks ([`Event::Speaking`]) in a call where nobody is listened to
+    /// ([`Config::listens`]); it begins with no. An SFU tells this only to who subscribes to a
+    /// microphone: those on the SFU that we publish on are subscribed to for it, and the SFU is asked
+    /// to send no sound of them. Members on other SFUs are not told of.
+    pub fn watch_speakers(&self, watch: bool) {
+        self.command(Command::WatchSpeakers(watch));
+    }
+
     /// The next event; `None` after [`Event::Ended`]. Cancel-safe.
     pub async fn event(&mut self) -> Option<Event> {
         if let Some(event) = self.events.recv().await {

@@ -2,7 +2,8 @@
 
 use livekit_protocol::{
     LeaveRequest, MuteTrackRequest, Ping, SessionDescription, SignalRequest, SignalResponse,
-    UpdateSubscription, leave_request::Action, signal_request, signal_response,
+    UpdateSubscription, UpdateTrackSettings, leave_request::Action, signal_request,
+    signal_response,
 };
 use prost::Message;
 
@@ -55,6 +56,15 @@ pub(crate) fn subscription(tracks: &[TrackSid], subscribe: bool) -> Request {
         track_sids: tracks.iter().map(TrackSid::to_string).collect(),
         subscribe,
         ..UpdateSubscription::default()
+    })
+}
+
+/// Asks for no packets of tracks that are subscribed to.
+pub(crate) fn disabled(tracks: &[TrackSid]) -> Request {
+    Request::TrackSetting(UpdateTrackSettings {
+        track_sids: tracks.iter().map(TrackSid::to_string).collect(),
+        disabled: true,
+        ..UpdateTrackSettings::default()
     })
 }
 

@@ -1,23 +1,25 @@
-//! Sounds over the music: clips, and a voice.
+//! Sounds over the music: clips, a voice, and people who speak.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use phonograph_trial::{
-    person::{Call, Stream},
+    person::{Call, Microphone, Stream},
     stage::WITHIN,
 };
 
 use super::{
     hall::{self, ALPHA_HZ, HORN_HZ, VOICE_HZ},
-    tones::{hear_said, hears_tone},
+    tones::{hear_said, hears_at, hears_tone},
 };
-use crate::support::{LEVEL, Scene, journey};
+use crate::support::{LEVEL, Scene, journey, journey_alone, unique};
 
 /// Longer than a clip takes to begin and to end.
 const LISTEN: Duration = Duration::from_secs(2);
 /// How many times what is over the music may take to be heard.
 const TIMES: usize = 10;
+/// The pitch of who speaks.
+const SPEECH_HZ: u32 = 1900;
 
 #[test]
 fn a_clip_is_heard_over_the_music_which_is_quieter_meanwhile() -> Result<()> {
@@ -74,4 +76,23 @@ async fn overlaid(scene: &Scene, call: &Call, first: Stream, hertz: f64) -> Resu
         heard = next.of(&scene.bot).context("the bot's sound")?.clone();
     }
     anyhow::bail!("{hertz} Hz is not heard")
+}
+
+#[test]
+fn while_somebody_speaks_the_music_is_as_much_quieter_as_the_room_wants() -> Result<()> {
+    journey_alone(async |shared| {
+        let speaking = shared.stage.browser(Microphone::Tone { hertz: SPEECH_HZ }).await?;
+        let speaker = shared.stage.person(&unique("bob"), &speaking).await?;
+        let scene = hall::scene_with(shared, &[&speaker]).await?;
+        let call = scene.enter().await?;
+        scene.expect("!set duck 75", "75 %").await?;
+        scene.expect("!play tone alpha", "Now playing").await?;
+        hears_tone(&scene, &call, ALPHA_HZ).await?;
+
+        let speech = speaker.join_call(&scene.room).await?;
+        speech.wait_joined(WITHIN).await?;
+        hears_at(&scene, &call, ALPHA_HZ, LEVEL / 4.0).await?;
+        speech.mute(true).await?;
+        hears_tone(&scene, &call, ALPHA_HZ).await
+    })
 }

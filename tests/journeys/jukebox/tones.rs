@@ -161,7 +161,12 @@ pub(super) async fn place_heard(scene: &Scene, call: &Call) -> Result<Place> {
 
 /// Waits until a tone is heard, as loud as it is in its file.
 pub(super) async fn hears_tone(scene: &Scene, call: &Call, hertz: f64) -> Result<()> {
-    let level = LEVEL / ONE_DB..LEVEL * ONE_DB;
+    hears_at(scene, call, hertz, LEVEL).await
+}
+
+/// Waits until a tone is heard at a level, within a decibel.
+pub(super) async fn hears_at(scene: &Scene, call: &Call, hertz: f64, rms: f64) -> Result<()> {
+    let level = rms / ONE_DB..rms * ONE_DB;
     hears(scene, call, hertz, |stream| level.contains(&stream.rms()[0])).await?;
     Ok(())
 }
@@ -190,5 +195,5 @@ async fn hears(
         }
         came.push((stream.hertz()[0], stream.rms()[0]));
     }
-    bail!("{hertz} Hz at {LEVEL:.3} came as {came:.3?}")
+    bail!("{hertz} Hz came as {came:.3?}")
 }

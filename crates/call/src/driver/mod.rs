@@ -58,6 +58,7 @@ pub(crate) enum Command {
     Unpublish(Role),
     Subscribe(TrackId, mpsc::Sender<Heard>),
     RequestKeyFrame(TrackId),
+    WatchSpeakers(bool),
     Leave,
 }
 
@@ -79,6 +80,7 @@ pub(crate) async fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> EndR
 
 async fn drive(setup: Setup, mut commands: mpsc::Receiver<Command>) -> EndReason {
     let mut sources = Sources::new(Instant::now());
+    let mut watches_speakers = false;
     let begun = {
         let begin = begin::begin(&setup);
         tokio::pin!(begin);
@@ -90,6 +92,7 @@ async fn drive(setup: Setup, mut commands: mpsc::Receiver<Command>) -> EndReason
                         sources.start(role, source, Instant::now());
                     }
                     Some(Command::Stop(role) | Command::Unpublish(role)) => sources.stop(role),
+                    Some(Command::WatchSpeakers(watch)) => watches_speakers = watch,
                     // Nobody's track is known yet.
                     Some(Command::Subscribe(..) | Command::RequestKeyFrame(_)) => {}
                     Some(Command::Leave) | None => return EndReason::Left,
@@ -98,7 +101,10 @@ async fn drive(setup: Setup, mut commands: mpsc::Receiver<Command>) -> EndReason
         }
     };
     match begun {
-        Ok((machine, feed)) => Driver::new(setup, commands, machine, feed, sources).run().await,
+        Ok((mut machine, feed)) => {
+            machine.watch_speakers(watches_speakers, now());
+            Driver::new(setup, commands, machine, feed, sources).run().await
+        }
         Err(reason) => reason,
     }
 }
@@ -268,6 +274,7 @@ impl Driver {
                 self.machine.subscribe(&id, now);
             }
             Command::RequestKeyFrame(id) => self.machine.request_key_frame(&id, now),
+            Command::WatchSpeakers(watch) => self.machine.watch_speakers(watch, now),
             Command::Leave => self.leave(now),
         }
     }

@@ -8,7 +8,9 @@ use phonograph_matrixrtc::{
 };
 use tracing::{debug, info, warn};
 
-use super::{AUDIENCE_WITHIN, Action, LinkId, Machine, Standing, hearing, link::LinkSaid};
+use super::{
+    AUDIENCE_WITHIN, Action, LinkId, Machine, Standing, hearing, is_microphone, link::LinkSaid,
+};
 use crate::{
     call::Event,
     end::{EndReason, SfuError},
@@ -176,6 +178,9 @@ impl Machine {
                     self.session.handle_seen(&member, now);
                     self.drain_session(now);
                 }
+                if self.watches_speakers && is_microphone(&remote) {
+                    self.on_link(id, now, |connection| connection.watch(&remote.sid, now.instant));
+                }
                 if !self.listens {
                     return;
                 }
@@ -186,12 +191,15 @@ impl Machine {
             }
             Said::Vanished(sid) => self.hearing.handle_track_end(id, &sid),
             Said::Speaking { identity, level, active } => {
-                if let Some(member) = self.member_named(id, &identity) {
+                let matters = self.listens || self.watches_speakers;
+                let member = self.owner_on(id, &identity).filter(|_| matters);
+                if let Some(member) = member {
                     self.emit(Event::Speaking { member, active, level });
                 }
             }
             Said::Quality { identity, quality } => {
-                if let Some(member) = self.member_named(id, &identity) {
+                let member = self.owner_on(id, &identity).filter(|_| self.listens);
+                if let Some(member) = member {
                     self.emit(Event::Quality { member, quality });
                 }
             }
@@ -204,11 +212,7 @@ impl Machine {
         }
     }
 
-    /// The member that an SFU means by a name, where others matter to us and it is theirs.
-    fn member_named(&self, id: LinkId, identity: &str) -> Option<Member> {
-        self.owner_on(id, identity).filter(|_| self.listens)
-    }
-
+    /// The member that an SFU means by a name, where it is theirs.
     fn owner_on(&self, id: LinkId, identity: &str) -> Option<Member> {
         let service = &self.links.get(id)?.service;
         owner(&self.session, &self.me, service, &Identity::from(identity))

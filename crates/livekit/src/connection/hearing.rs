@@ -43,6 +43,8 @@ pub(super) const HELD_MAX: usize = 32 << 20;
 pub(super) struct Hearing {
     pub(super) roster: Roster,
     wanted: BTreeSet<TrackSid>,
+    /// Those of them of which nothing is to come but who speaks.
+    watched: BTreeSet<TrackSid>,
     /// What the server knows that we want.
     told: BTreeSet<TrackSid>,
     /// Whether the two may differ: this is asked for after every frame of ours.
@@ -70,9 +72,13 @@ impl Hearing {
         let new: Vec<_> = self.wanted.difference(&self.told).cloned().collect();
         let old: Vec<_> = self.told.difference(&self.wanted).cloned().collect();
         self.told.clone_from(&self.wanted);
+        let watched: Vec<_> =
+            new.iter().filter(|new| self.watched.contains(*new)).cloned().collect();
         let changes = [(new, true), (old, false)];
         let told = changes.into_iter().filter(|(tracks, _)| !tracks.is_empty());
-        told.map(|(tracks, subscribe)| signal::subscription(&tracks, subscribe)).collect()
+        let told = told.map(|(tracks, subscribe)| signal::subscription(&tracks, subscribe));
+        let silent = (!watched.is_empty()).then(|| signal::disabled(&watched));
+        told.chain(silent).collect()
     }
 
     /// What we want, for the server after a resume.
@@ -105,6 +111,7 @@ impl Hearing {
 
     fn forget_track(&mut self, track: &TrackSid) {
         self.wanted.remove(track);
+        self.watched.remove(track);
         self.told.remove(track);
         self.refused.remove(track);
     }
@@ -126,9 +133,22 @@ impl Connection {
         hearing.changed = true;
     }
 
+    /// Asks to be told when a track that has appeared is of somebody who speaks, and for no frame of
+    /// it: the server says so only of tracks that are subscribed to. A track is either watched or
+    /// heard; it counts among those 512.
+    pub fn watch(&mut self, track: &TrackSid, now: Instant) {
+        if !self.hearing.wanted.contains(track) {
+            self.subscribe(track, now);
+            if self.hearing.wanted.contains(track) {
+                self.hearing.watched.insert(track.clone());
+            }
+        }
+    }
+
     /// Asks for a track no longer; no further frame of it comes.
     pub fn unsubscribe(&mut self, track: &TrackSid, _now: Instant) {
         self.hearing.changed |= self.hearing.wanted.remove(track);
+        self.hearing.watched.remove(track);
         self.hearing.refused.remove(track);
     }
 
@@ -210,9 +230,11 @@ impl Connection {
     }
 
     pub(super) fn heard(&mut self, ssrc: u32, packet: Packet, now: Instant) {
-        match self.hearing.streams.get_mut(&ssrc) {
+        let Hearing { wanted, watched, streams, .. } = &mut self.hearing;
+        let is_heard = |track| wanted.contains(track) && !watched.contains(track);
+        match streams.get_mut(&ssrc) {
             // What nobody asked for is nobody's business, whatever the server sends.
-            Some(receiver) if !self.hearing.wanted.contains(receiver.track()) => return,
+            Some(receiver) if !is_heard(receiver.track()) => return,
             Some(receiver) => receiver.handle_packet(packet, &mut self.troubles),
             None => self.troubles.count(Trouble::UnknownStream, now),
         }

@@ -122,6 +122,11 @@ impl Connection {
         self.hearing.roster.identities()
     }
 
+    /// All tracks of others that the server has.
+    pub fn tracks(&self) -> impl Iterator<Item = &crate::RemoteTrack> {
+        self.hearing.roster.tracks()
+    }
+
     /// Leaves: says so to the server and closes the media paths. [`Event::Ended`] follows at once.
     pub fn leave(&mut self, now: Instant) {
         if self.state == State::Ended {

@@ -50,6 +50,11 @@ impl Roster {
         self.tracks.get(sid)
     }
 
+    /// All tracks of others.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = &RemoteTrack> {
+        self.tracks.values()
+    }
+
     /// The identity behind a presence, ours included.
     pub(crate) fn identity(&self, sid: &str) -> Option<&str> {
         let sid = ParticipantSid::from(sid);

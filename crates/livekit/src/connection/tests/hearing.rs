@@ -65,6 +65,27 @@ fn tracks_that_are_asked_for_together_are_told_together_and_once() {
 }
 
 #[test]
+fn a_track_that_is_watched_is_subscribed_to_and_switched_off_and_never_heard() {
+    let mut bed = connected();
+    bed.publish(1, &[("TR_1", AUDIO)]);
+    bed.run(ms(10));
+    assert_eq!(bed.client.tracks().map(|track| track.sid.as_str()).collect::<Vec<_>>(), ["TR_1"]);
+    bed.client.watch(&"TR_1".into(), bed.now);
+    bed.run(ms(500));
+    assert_eq!(subscriptions(&bed), [(vec!["TR_1".to_owned()], true)]);
+    let is_switched_off = |asked: &Asked| match asked {
+        Asked::TrackSetting(asked) => asked.disabled && asked.track_sids == ["TR_1"],
+        _ => false,
+    };
+    assert_eq!(bed.asked.iter().filter(|asked| is_switched_off(asked)).count(), 1);
+    speak(&mut bed, "TR_1", 0..3);
+    assert_eq!(numbers(&bed), [0; 0]);
+    bed.client.unsubscribe(&"TR_1".into(), bed.now);
+    bed.run(ms(10));
+    assert_eq!(subscriptions(&bed)[1], (vec!["TR_1".to_owned()], false));
+}
+
+#[test]
 fn what_a_track_sends_arrives_frame_by_frame_on_one_clock() {
     let mut bed = hearing(&[("TR_1", AUDIO)]);
     speak(&mut bed, "TR_1", 0..10);
