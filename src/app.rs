@@ -307,11 +307,16 @@ async fn follow(account: &Account, shared: &Shared, upgraded: &Upgraded) {
     }
 }
 
-/// Accepts an invite of somebody who is allowed, and declines any other.
+/// Accepts an invite of somebody who is allowed, and declines any other. Who upgrades a room invites
+/// its people into the new one.
 async fn answer(account: &Account, shared: &Shared, invite: &Invite) {
     let room = invite.room.as_str();
     let allowed =
         invite.inviter.as_ref().is_some_and(|who| shared.config.hears(who.as_str(), room));
+    let mut upgraded = account.rooms().upgraded().into_iter();
+    if let Some(upgraded) = upgraded.find(|upgraded| allowed && upgraded.new == invite.room) {
+        return follow(account, shared, &upgraded).await;
+    }
     let done = if allowed {
         account.accept(&invite.room).await
     } else {

@@ -34,6 +34,8 @@ pub struct Settings {
     pub display_name: String,
     /// Who may command it, as in its own settings.
     pub allow: Vec<String>,
+    /// Lines before the first section.
+    pub top: String,
     /// The folder with its music.
     pub library: PathBuf,
     /// The line of its settings with its secret.
@@ -55,6 +57,7 @@ impl Settings {
             user: "jukebox".to_owned(),
             display_name: "Jukebox".to_owned(),
             allow: vec!["*".to_owned()],
+            top: String::new(),
             library: library.to_owned(),
             secret: format!("password = {PASSWORD:?}"),
             account: String::new(),
@@ -200,11 +203,12 @@ fn count(log: &Path, text: &str) -> io::Result<usize> {
 }
 
 fn settings_file(url: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { user, display_name, allow, secret, account, audio, sections, .. } = settings;
+    let Settings { user, display_name, allow, top, secret, account, audio, sections, .. } =
+        settings;
     let (store, library) = (folder.join("store"), settings.library.display().to_string());
     let store = store.display().to_string();
     format!(
-        "allow = {allow:?}\nstore = {store:?}\n\
+        "allow = {allow:?}\nstore = {store:?}\n{top}\n\
          [homeserver]\nurl = {url:?}\nuser = {user:?}\n{secret}\n\
          display_name = {display_name:?}\n{account}\n[library]\nfolders = [{library:?}]\n\
          [audio]\n{audio}\n{sections}\n"

@@ -89,6 +89,37 @@ impl Homeserver {
         Ok(())
     }
 
+    /// Puts a new room in the place of one, of version 11. Returns its id;
+    /// those who were in the old one are not in it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn upgrade(&self, who: &Login, room_id: &str) -> Result<String, RequestError> {
+        let path = in_room(room_id, "upgrade");
+        let body = json!({ "new_version": "11" });
+        let made = self.ask(Method::POST, &path, Some(&who.access_token), Some(&body)).await?;
+        field(&made, "replacement_room", &path)
+    }
+
+    /// Sends a message of any content, in clear, whether the room is encrypted or not. Returns the
+    /// event's id.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn send_message(
+        &self,
+        who: &Login,
+        room_id: &str,
+        content: &Value,
+    ) -> Result<String, RequestError> {
+        let transaction = crate::secret::make();
+        let path = in_room(room_id, &format!("send/m.room.message/{transaction}"));
+        let sent = self.ask(Method::PUT, &path, Some(&who.access_token), Some(content)).await?;
+        field(&sent, "event_id", &path)
+    }
+
     /// Says something, in clear, whether the room is encrypted or not. Returns the event's id.
     ///
     /// # Errors
@@ -100,11 +131,7 @@ impl Homeserver {
         room_id: &str,
         text: &str,
     ) -> Result<String, RequestError> {
-        let transaction = crate::secret::make();
-        let path = in_room(room_id, &format!("send/m.room.message/{transaction}"));
-        let body = json!({ "msgtype": "m.text", "body": text });
-        let sent = self.ask(Method::PUT, &path, Some(&who.access_token), Some(&body)).await?;
-        field(&sent, "event_id", &path)
+        self.send_message(who, room_id, &json!({ "msgtype": "m.text", "body": text })).await
     }
 
     /// The last messages, newest first, at most `limit`: whole events, as the server has them.
