@@ -107,6 +107,7 @@ pub(crate) async fn run(room: RoomId, shared: Arc<Shared>, mut inbox: mpsc::Rece
             Input::Prepared(prepared) => actor.prepared(prepared),
             Input::Spoken(spoken) => actor.spoken(spoken),
             Input::Sent(sent) => actor.sent(sent).await,
+            Input::Described(done) => actor.described(done),
             Input::StationTitle => actor.station_title(),
             Input::Typing => actor.show_typing(true),
             Input::Alone => actor.leave_alone().await,
@@ -127,6 +128,7 @@ enum Input {
     Prepared(Result<playing::Opening, JoinError>),
     Spoken(Result<speech::Spoken, JoinError>),
     Sent(Result<panel::Sent, JoinError>),
+    Described(Result<bool, JoinError>),
     StationTitle,
     Typing,
     Alone,
@@ -152,8 +154,10 @@ struct Room {
     typing_at: Option<Instant>,
     typing: bool,
     panel: Panel,
-    /// At most one task. It ends with the room.
-    describing: JoinSet<()>,
+    /// Whether our commands were described to the end. One task in a run; it ends with the room.
+    describing: JoinSet<bool>,
+    /// Whether this run has begun to describe them.
+    has_described: bool,
     /// What is sent, to learn its event id.
     sending: JoinSet<panel::Sent>,
     picking: Option<Picking>,
@@ -203,6 +207,7 @@ impl Room {
             typing: false,
             panel: Panel::new(panel),
             describing: JoinSet::new(),
+            has_described: false,
             sending: JoinSet::new(),
             picking: None,
             votes: Votes::default(),
@@ -230,6 +235,7 @@ impl Room {
             Some(prepared) = self.stage.preparing.join_next() => Input::Prepared(prepared),
             Some(spoken) = self.speaking.join_next() => Input::Spoken(spoken),
             Some(sent) = self.sending.join_next() => Input::Sent(sent),
+            Some(done) = self.describing.join_next() => Input::Described(done),
             () = playing::title_changed(&mut self.stage.titles) => Input::StationTitle,
             () = at(self.typing_at) => Input::Typing,
             () = at(leave_at) => Input::Alone,
