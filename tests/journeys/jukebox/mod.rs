@@ -12,3 +12,4 @@ mod rooms;
 mod sources;
 mod steering;
 mod trouble;
+mod web;
