@@ -122,6 +122,7 @@ impl Desk {
                 if let Err(deck) = self.mixer.clip(id, deck) {
                     self.discard(*deck);
                     self.let_go(id, false);
+                    self.tell(News::ClipRefused(id));
                 }
             }
             Order::SkipTo(id) if self.mixer.current() == Some(id) => {}

@@ -88,6 +88,8 @@ pub(crate) enum News {
         /// How far.
         at: Duration,
     },
+    /// This clip is not heard: as many are as can be at once.
+    ClipRefused(TrackId),
     /// A jump came to this.
     Sought {
         /// Which.
@@ -168,7 +170,7 @@ impl Player {
         self.order(Order::Unfollow);
     }
 
-    /// Plays this over the music.
+    /// Plays this over the music, unless four are heard already: [`News::ClipRefused`] says so.
     pub(crate) fn clip(&mut self, id: TrackId, opened: Opened) {
         self.order(Order::Clip(id, Box::new(opened)));
     }
@@ -321,6 +323,20 @@ mod tests {
         player.skip_to(SECOND);
         let told = play_out(&mut player).await;
         assert!(ended(&told).contains(&(SECOND, false)), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn a_fifth_clip_at_once_is_refused_and_told() {
+        let mut player = player();
+        for number in 1..=5 {
+            player.clip(TrackId(number), opened());
+        }
+        let told = play_out(&mut player).await;
+        let refused = |news: &News| match news {
+            News::ClipRefused(id) => Some(*id),
+            _ => None,
+        };
+        assert_eq!(told.iter().filter_map(refused).collect::<Vec<_>>(), [TrackId(5)]);
     }
 
     #[tokio::test]

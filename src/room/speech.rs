@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use phonograph_matrix::ReplyTo;
+use phonograph_media::playback::TrackId;
 use tokio::task::JoinError;
 use tracing::error;
 
@@ -14,6 +15,9 @@ use crate::{
 
 /// What is spoken or fetched at once in a room, beside what plays over the music already.
 const SPEAKING_MAX: usize = 4;
+
+/// Clips on their way to the desk whose senders are remembered, to be told of a refusal.
+const CLIPS_REMEMBERED: usize = 8;
 
 /// What came of a text that was to be spoken, or of a clip.
 pub(super) struct Spoken {
@@ -81,9 +85,19 @@ impl Room {
             Ok(opened) => {
                 let track = self.stage.track();
                 self.player.clip(track, opened);
+                // Those before them are heard by now, or their refusal is lost.
+                self.stage.clips.truncate(CLIPS_REMEMBERED - 1);
+                self.stage.clips.push_front((track, asked));
             }
             Err(error) => self.refuse(&error, Some(asked)),
         }
+    }
+
+    /// A clip was one too many.
+    pub(super) fn clip_refused(&mut self, track: TrackId) {
+        let is_it = |(clip, _): &(TrackId, ReplyTo)| *clip == track;
+        let asked = self.stage.clips.iter().find(|clip| is_it(clip)).map(|(_, to)| to.clone());
+        self.say(&Reply::TooFast, asked);
     }
 
     fn is_crowded(&self, to: &ReplyTo) -> bool {

@@ -47,6 +47,21 @@ fn a_clip_is_heard_without_music_and_those_that_there_are_are_listed() -> Result
     })
 }
 
+#[test]
+fn a_fifth_clip_at_once_is_refused_with_a_sentence() -> Result<()> {
+    journey(async |shared| {
+        let scene = hall::scene(shared, false).await?;
+        let call = scene.enter().await?;
+        scene.expect("!play tone alpha", "Now playing").await?;
+        hears_tone(&scene, &call, ALPHA_HZ).await?;
+        for _ in 0..4 {
+            scene.person.say(&scene.room, "!clip horn").await?;
+        }
+        scene.expect("!clip horn", "That is too fast for me").await?;
+        hears_tone(&scene, &call, ALPHA_HZ).await
+    })
+}
+
 fn over_music(text: &str, hertz: f64) -> Result<()> {
     journey(async |shared| {
         let scene = hall::scene(shared, true).await?;
