@@ -18,6 +18,8 @@ use crate::{
 
 /// What is looked for at once in a room. One more is refused: the person can try again in a moment.
 pub(super) const LOOKS_MAX: usize = 8;
+/// How many of them may be one person's, so that nobody keeps the others waiting.
+const LOOKS_OF_ONE_MAX: usize = 3;
 /// How long something may take to be found before we are shown as typing.
 const TYPING_AFTER: Duration = Duration::from_secs(1);
 /// How long one can pick from a list: as long as one talks about it.
@@ -96,7 +98,9 @@ impl Picking {
 impl Room {
     /// Begins to look for something.
     pub(super) fn look(&mut self, want: Want, place: Place, asker: &Asker) {
-        if self.looking.len() >= LOOKS_MAX {
+        self.looking_by.retain(|(looking, _)| !looking.is_finished());
+        let theirs = self.looking_by.iter().filter(|(_, by)| *by == asker.to.sender).count();
+        if self.looking.len() >= LOOKS_MAX || theirs >= LOOKS_OF_ONE_MAX {
             return self.say(&Reply::TooFast, Some(asker.to.clone()));
         }
         if let Want::Link(url) | Want::Podcast { feed: url, .. } = &want
@@ -108,7 +112,7 @@ impl Room {
         let (resolver, sound) = (self.resolver(), self.sound());
         let asked = asker.to.clone();
         let (rooms, room) = (self.shared.rooms.clone(), self.id.clone());
-        self.looking.spawn(async move {
+        let looking = self.looking.spawn(async move {
             let found = match want {
                 Want::Answered(event) => match rooms.attachment(&room, &event).await {
                     Some(file) => {
@@ -121,6 +125,7 @@ impl Room {
             };
             Looked { asked, place, found }
         });
+        self.looking_by.push((looking, asker.to.sender.clone()));
     }
 
     /// The hosts that links are not opened to, here or anywhere.

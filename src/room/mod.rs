@@ -33,7 +33,7 @@ use phonograph_matrix::{Calls, Message, Outbox, Reaction, ReplyTo, Rooms};
 use phonograph_media::playback;
 use tokio::{
     sync::mpsc,
-    task::{JoinError, JoinSet},
+    task::{AbortHandle, JoinError, JoinSet},
     time::{Instant, sleep_until},
 };
 use tracing::{error, info_span};
@@ -149,6 +149,8 @@ struct Room {
     stage: Stage,
     /// What is being looked for, at most [`finding::LOOKS_MAX`].
     looking: JoinSet<Looked>,
+    /// For whom.
+    looking_by: Vec<(AbortHandle, UserId)>,
     /// What is being spoken or fetched to be played over the music.
     speaking: JoinSet<speech::Spoken>,
     typing_at: Option<Instant>,
@@ -202,6 +204,7 @@ impl Room {
             player,
             stage: Stage::default(),
             looking: JoinSet::new(),
+            looking_by: Vec::new(),
             speaking: JoinSet::new(),
             typing_at: None,
             typing: false,

@@ -15,7 +15,7 @@ use super::{
     hall::{self, ALPHA_HZ},
     tones::{hears_tone, wav},
 };
-use crate::support::{Scene, Site, TRIES, journey_alone, now_ms};
+use crate::support::{Scene, Site, TRIES, journey, journey_alone, now_ms};
 
 /// Messages of a flood that are on their way at once.
 const AT_ONCE: usize = 50;
@@ -44,6 +44,21 @@ fn playlists_of_themselves_without_end_and_of_files_are_bounded_while_music_play
             }
             ensure!(gaps.len() < TRIES, "{gaps:?}");
         }
+    })
+}
+
+#[test]
+fn whoever_looks_for_much_at_once_leaves_room_for_others() -> Result<()> {
+    journey(async |shared| {
+        let site = Site::serve(Router::new().fallback(std::future::pending::<()>)).await?;
+        let other = shared.person("bob").await?;
+        let scene = hall::scene_with(shared, &[&other]).await?;
+        for number in 1..=3 {
+            scene.person.say(&scene.room, &format!("!play {}/{number}.wav", site.url)).await?;
+        }
+        scene.expect(&format!("!play {}/4.wav", site.url), "That is too fast for me").await?;
+        scene.expect_of(&other, "!play tone alpha", "Now playing").await?;
+        Ok(())
     })
 }
 
