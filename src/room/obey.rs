@@ -235,7 +235,11 @@ impl Room {
         };
         let place = match seek {
             Seek::To(place) => place,
-            Seek::By { ms } => Duration::from_millis(current.position_ms.saturating_add_signed(ms)),
+            Seek::By { ms } => {
+                let by = Duration::from_millis(ms.unsigned_abs());
+                let from = self.place().unwrap_or_default();
+                if ms < 0 { from.saturating_sub(by) } else { from.saturating_add(by) }
+            }
         };
         match current.entry.item.duration {
             Some(duration) if place >= duration => {

@@ -5,7 +5,7 @@
 //!
 //! [`peek_next`]: crate::jukebox::queue::Queue::peek_next
 
-use std::{future::pending, time::Duration};
+use std::{collections::VecDeque, future::pending, time::Duration};
 
 use phonograph_call::Role;
 use phonograph_matrix::ReplyTo;
@@ -29,6 +29,11 @@ use crate::{
 /// How long a station has to have played before it is opened anew when it changes its format.
 const REOPEN_AFTER: Duration = Duration::from_secs(10);
 
+/// Who is told of a jump that several asked for; who comes later is not.
+const SEEKERS_MAX: usize = 16;
+/// How far what plays may have come since that was told: it is told once a second.
+const UNTOLD_MAX: Duration = Duration::from_secs(2);
+
 /// What plays for less is taken for nothing.
 const NOTHING: Duration = Duration::from_millis(500);
 
@@ -50,8 +55,19 @@ pub(super) struct Stage {
     pub(super) preparing: JoinSet<Opening>,
     /// What the station that plays calls what it sends.
     pub(super) titles: Option<watch::Receiver<Option<Title>>>,
-    /// Who asked for a jump, and to where.
-    sought: Option<(ReplyTo, Duration)>,
+    /// The jump that is under way.
+    sought: Option<Sought>,
+    /// When it was last told how far what plays has come.
+    noted: Option<Instant>,
+    /// Whose clips these were, the last ones.
+    pub(super) clips: VecDeque<(TrackId, ReplyTo)>,
+}
+
+/// A jump that is under way, or several, of which the last counts.
+struct Sought {
+    to: Duration,
+    /// Who is to be told, [`SEEKERS_MAX`] at most.
+    asked: Vec<ReplyTo>,
 }
 
 /// A track on the desk.
@@ -95,6 +111,7 @@ impl Room {
     pub(super) fn begin_current(&mut self) {
         self.stage.opening = JoinSet::new();
         self.stage.sought = None;
+        self.stage.noted = None;
         let Some(current) = self.queue.current() else { return self.be_silent() };
         if current.state == State::Paused {
             return self.be_silent();
@@ -282,6 +299,7 @@ impl Room {
             }
             News::Ended { id, finished, error } => self.ended(id, finished, error),
             News::Position { id, at } => self.note_position(id, at),
+            News::ClipRefused(id) => self.clip_refused(id),
             News::Sought { id, done } => self.came_to(id, done),
             News::Silent => {}
         }
@@ -395,29 +413,45 @@ impl Room {
     fn note_position(&mut self, track: TrackId, at: Duration) {
         let Some(on) = self.stage.on.filter(|on| on.track == track) else { return };
         self.queue.note_position(on.entry, u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
+        self.stage.noted = Some(Instant::now());
         self.save_position();
         self.panel.tick();
     }
 
+    /// How far what plays has come, or will have once the jump under way is done.
+    pub(super) fn place(&self) -> Option<Duration> {
+        if let Some(sought) = &self.stage.sought {
+            return Some(sought.to);
+        }
+        let current = self.queue.current()?;
+        let untold = match (current.state, self.stage.noted) {
+            (State::Playing, Some(noted)) => noted.elapsed().min(UNTOLD_MAX),
+            (State::Playing, None) | (State::Paused, _) => Duration::ZERO,
+        };
+        Some(Duration::from_millis(current.position_ms) + untold)
+    }
+
     /// Jumps within what plays, and tells whoever asked when that is done.
     pub(super) fn seek(&mut self, to: Duration, asked: Option<ReplyTo>) {
-        self.stage.sought = asked.map(|asked| (asked, to));
+        let sought = self.stage.sought.get_or_insert(Sought { to, asked: Vec::new() });
+        sought.to = to;
+        if sought.asked.len() < SEEKERS_MAX {
+            sought.asked.extend(asked);
+        }
         self.player.seek(to);
     }
 
     fn came_to(&mut self, track: TrackId, done: bool) {
-        if self.stage.on.is_none_or(|on| on.track != track) {
-            return;
-        }
-        if done && let Some((_, to)) = &self.stage.sought {
-            let ms = u64::try_from(to.as_millis()).unwrap_or(u64::MAX);
-            if let Some(on) = self.stage.on {
-                self.queue.note_position(on.entry, ms);
-            }
+        let Some(on) = self.stage.on.filter(|on| on.track == track) else { return };
+        let sought = self.stage.sought.take();
+        if done && let Some(Sought { to, .. }) = &sought {
+            self.queue.note_position(on.entry, u64::try_from(to.as_millis()).unwrap_or(u64::MAX));
+            self.stage.noted = Some(Instant::now());
         }
         // The end may be far again, and is told anew.
         self.stage.ends_soon &= !done;
-        if let Some((asked, to)) = self.stage.sought.take() {
+        let (to, asked) = sought.map_or_else(Default::default, |sought| (sought.to, sought.asked));
+        for asked in asked {
             let reply = if done { Reply::Sought(to) } else { Reply::NoSeeking };
             self.say(&reply, Some(asked));
         }

@@ -99,6 +99,15 @@ fn a_jump_is_heard_within_300_ms_and_lands_at_its_second() -> Result<()> {
             let jumped = after.at(now_ms()) - before.at(now_ms());
             ensure!((jumped - seconds).abs() < SECONDS_OFF_MAX, "{word} went {jumped:.2} s");
         }
+
+        // Two at once add up.
+        let before = place_heard(&scene, &call).await?;
+        scene.person.say(&scene.room, "!seek +10").await?;
+        scene.expect("!seek +15", "Playing from ").await?;
+        settle(&call).await?;
+        let after = place_heard(&scene, &call).await?;
+        let jumped = after.at(now_ms()) - before.at(now_ms());
+        ensure!((jumped - 25.0).abs() < SECONDS_OFF_MAX, "two jumps went {jumped:.2} s");
         Ok(())
     })
 }
