@@ -133,9 +133,11 @@ fn the_panel_shows_the_cover_of_what_plays_with_a_thumbnail_and_a_blurhash() -> 
 /// A bot that asks a program about links of `video.example`, with somebody in a room.
 async fn bot_with(shared: &Journey, program: &Path) -> Result<(phonograph_trial::bot::Bot, Scene)> {
     let mut settings = Music::get().await?.settings();
-    settings.sections.push_str(&format!(
-        "[[programs]]\npattern = \"video.example\"\ncommand = [{program:?}]\ntimeout = \"2s\"\n"
-    ));
+    let program = program.display();
+    let programs = format!(
+        "[[programs]]\npattern = \"video.example\"\ncommand = [\"{program}\"]\ntimeout = \"2s\"\n"
+    );
+    settings.sections.push_str(&programs);
     shared.own_bot(settings, true).await
 }
 
@@ -237,12 +239,11 @@ impl Segments {
     fn index(&self) -> impl IntoResponse + use<> {
         let there = AHEAD + (self.began.elapsed().as_secs_f64() / SEGMENT_SECONDS) as usize;
         let first = there - NAMED;
-        let mut index = format!(
+        let head = format!(
             "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:{first}\n"
         );
-        for number in first..there {
-            index.push_str(&format!("#EXTINF:{SEGMENT_SECONDS},\n{number}\n"));
-        }
+        let segment = |number| format!("#EXTINF:{SEGMENT_SECONDS},\n{number}\n");
+        let index: String = std::iter::once(head).chain((first..there).map(segment)).collect();
         ([(CONTENT_TYPE, "application/vnd.apple.mpegurl")], index)
     }
 
