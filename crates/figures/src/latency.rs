@@ -1,13 +1,19 @@
 //! How long people wait for sound. In each: loopback, an encrypted room, the real homeserver, SFU
 //! and Element Call in Chromium, which notes when what it plays first exceeds -40 dBFS.
 
+use std::time::Duration;
+
 use anyhow::Result;
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     bench::{Bench, DECODED, now_ms},
     figure::Figure,
     steps,
 };
+
+/// Two commands in this time are no flood: one person may send ten in five seconds.
+const COMMANDS_EVERY: Duration = Duration::from_millis(1200);
 
 /// `command_to_heard_ms_p95`: from the moment that a person's client begins to send `!play`, of a
 /// FLAC file and with the bot in the call, to the sound.
@@ -17,9 +23,11 @@ pub(crate) async fn command(bench: &Bench, runs: u32) -> Result<Vec<Figure>> {
     scene.ask("!join").await?;
     let mut samples = Vec::new();
     for _ in 0..runs {
+        let next = Instant::now() + COMMANDS_EVERY;
         samples.push(scene.say_and_hear(&call, DECODED).await?);
         scene.ask("!stop").await?;
         scene.silent(&call).await?;
+        sleep_until(next).await;
     }
     Ok(Figure::p95("command_to_heard_ms_p95", &samples, "ms", 300.0).into())
 }
