@@ -89,7 +89,7 @@ impl Homeserver {
         Ok(())
     }
 
-    /// Puts a new room in the place of one, of version 11. Returns its id;
+    /// Puts a new room in the place of one, of version 12. Returns its id;
     /// those who were in the old one are not in it.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Homeserver {
     /// [`RequestError`].
     pub async fn upgrade(&self, who: &Login, room_id: &str) -> Result<String, RequestError> {
         let path = in_room(room_id, "upgrade");
-        let body = json!({ "new_version": "11" });
+        let body = json!({ "new_version": "12" });
         let made = self.ask(Method::POST, &path, Some(&who.access_token), Some(&body)).await?;
         field(&made, "replacement_room", &path)
     }
