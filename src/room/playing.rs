@@ -110,8 +110,6 @@ impl Room {
     /// there is none, or if it is paused.
     pub(super) fn begin_current(&mut self) {
         self.stage.opening = JoinSet::new();
-        self.stage.sought = None;
-        self.stage.noted = None;
         let Some(current) = self.queue.current() else { return self.be_silent() };
         if current.state == State::Paused {
             return self.be_silent();
@@ -193,6 +191,7 @@ impl Room {
         entry: EntryId,
         titles: Option<watch::Receiver<Option<Title>>>,
     ) {
+        self.give_up_seeking();
         self.stage.on = Some(On { track, entry });
         self.stage.on_since = Some(Instant::now());
         self.stage.after = None;
@@ -215,6 +214,7 @@ impl Room {
     /// Ends what is heard, and forgets what was to follow.
     pub(super) fn be_silent(&mut self) {
         self.player.stop();
+        self.give_up_seeking();
         self.stage.on = None;
         self.stage.after = None;
         self.stage.preparing = JoinSet::new();
@@ -439,6 +439,14 @@ impl Room {
             sought.asked.extend(asked);
         }
         self.player.seek(to);
+    }
+
+    /// What was to be jumped in plays no longer.
+    fn give_up_seeking(&mut self) {
+        self.stage.noted = None;
+        for asked in self.stage.sought.take().map_or_else(Vec::new, |sought| sought.asked) {
+            self.say(&Reply::NothingPlays, Some(asked));
+        }
     }
 
     fn came_to(&mut self, track: TrackId, done: bool) {
