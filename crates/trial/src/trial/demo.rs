@@ -33,8 +33,11 @@ pub(crate) async fn run(encrypted: bool, picture: Option<&Path>) -> Result<ExitC
     if let Some(path) = picture {
         let is_there = |shown: &phonograph_trial::person::Shown| shown.count == 2;
         trial.call.wait_shown(is_there, phonograph_trial::stage::WITHIN).await?;
-        let is_music =
-            |message: &Message| message.body.starts_with('▶') && !message.body.contains(TONES);
+        // What waits is on other lines.
+        let is_music = |message: &Message| {
+            let plays = message.body.lines().next().unwrap_or_default();
+            plays.starts_with('▶') && !plays.contains(TONES)
+        };
         trial.person.wait_until_shown(&trial.room, is_music, SHOWN_WITHIN).await?;
         trial.person.screenshot(path).await?;
     }
