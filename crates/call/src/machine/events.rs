@@ -8,9 +8,7 @@ use phonograph_matrixrtc::{
 };
 use tracing::{debug, info, warn};
 
-use super::{
-    AUDIENCE_WITHIN, Action, LinkId, Machine, Standing, hearing, is_microphone, link::LinkSaid,
-};
+use super::{AUDIENCE_WITHIN, Action, LinkId, Machine, Standing, hearing, link::LinkSaid};
 use crate::{
     call::Event,
     end::{EndReason, SfuError},
@@ -178,9 +176,7 @@ impl Machine {
                     self.session.handle_seen(&member, now);
                     self.drain_session(now);
                 }
-                if self.watches_speakers && is_microphone(&remote) {
-                    self.on_link(id, now, |connection| connection.watch(&remote.sid, now.instant));
-                }
+                self.watch_speaker(id, &remote, now);
                 if !self.listens {
                     return;
                 }

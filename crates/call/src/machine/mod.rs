@@ -18,6 +18,7 @@ mod links;
 
 mod retry;
 mod sending;
+mod speakers;
 
 use std::{
     collections::VecDeque,
@@ -26,9 +27,7 @@ use std::{
 };
 
 use phonograph_frame::crypto::{FrameKey, KeyIndex, NonceSeed};
-use phonograph_livekit::{
-    Addresses, Datagram, Level, Received, RemoteTrack, Resume, Source, Target,
-};
+use phonograph_livekit::{Addresses, Datagram, Level, Received, Resume, Target};
 use phonograph_matrixrtc::{
     KeyMessage, Member, Now, Request, RequestError, RequestId, Response, ServiceUrl, Session,
     membership,
@@ -392,26 +391,6 @@ impl Machine {
         self.drain_hearing(now);
     }
 
-    /// Whether to be told who speaks where others are not listened to.
-    pub(crate) fn watch_speakers(&mut self, watch: bool, now: Now) {
-        if self.listens || std::mem::replace(&mut self.watches_speakers, watch) == watch {
-            return;
-        }
-        for id in self.links.ids() {
-            self.on_link(id, now, |connection| {
-                let microphones = connection.tracks().filter(|track| is_microphone(track));
-                let sids: Vec<_> = microphones.map(|track| track.sid.clone()).collect();
-                for sid in &sids {
-                    if watch {
-                        connection.watch(sid, now.instant);
-                    } else {
-                        connection.unsubscribe(sid, now.instant);
-                    }
-                }
-            });
-        }
-    }
-
     /// Asks a track's publisher for a whole picture.
     pub(crate) fn request_key_frame(&mut self, id: &TrackId, now: Now) {
         self.on_link(LinkId(id.link), now, |connection| {
@@ -509,10 +488,6 @@ impl Machine {
     fn emit(&mut self, event: Event) {
         self.actions.push_back(Action::Event(event));
     }
-}
-
-fn is_microphone(track: &RemoteTrack) -> bool {
-    track.source == Source::Microphone
 }
 
 #[cfg(test)]
