@@ -22,6 +22,9 @@ use phonograph_trial::{
 
 use crate::support::{Scene, Site, asset, folder, journey, settings};
 
+/// More messages than a homeserver sends at once if it is not asked to.
+const TALK: usize = 40;
+
 /// What one asks for, and what is in the answer; where that names a reference, the log has the chain
 /// of errors under it.
 async fn hold_to(bot: &Bot, scene: &Scene, cases: &[(String, &str)]) -> Result<()> {
@@ -38,6 +41,28 @@ async fn hold_to(bot: &Bot, scene: &Scene, cases: &[(String, &str)]) -> Result<(
     }
     ensure!(scene.ask("!ping").await?.body == "Pong.");
     Ok(())
+}
+
+#[test]
+fn what_somebody_asks_while_others_talk_much_is_heard() -> Result<()> {
+    journey(async |shared| {
+        let (mut bot, scene) = shared.own_bot(settings(), false).await?;
+        let homeserver = shared.stage.stack.homeserver();
+        let account = scene.person.account();
+        let login = homeserver.login(&account.user, &account.password).await?;
+
+        bot.process().freeze()?;
+        // The request that is under way ends with this one; all else comes with the next.
+        homeserver.send_text(&login, &scene.room, "Good evening.").await?;
+        let asked = homeserver.send_text(&login, &scene.room, "!ping").await?;
+        for number in 0..TALK {
+            homeserver.send_text(&login, &scene.room, &format!("No. {number}")).await?;
+        }
+        bot.process().thaw()?;
+        let answer = scene.person.wait_for_answer(&scene.room, &asked, WITHIN).await?;
+        ensure!(answer.body == "Pong.", "{}", answer.body);
+        Ok(())
+    })
 }
 
 #[test]

@@ -16,7 +16,15 @@ use matrix_sdk::{
         ProcessedToDeviceEvent, TimelineEvent, VerificationLevel, VerificationState,
     },
     ruma::{
-        api::error::ErrorKind, events::room::encrypted::OriginalSyncRoomEncryptedEvent, serde::Raw,
+        api::{
+            client::{
+                filter::{Filter, FilterDefinition, RoomEventFilter},
+                sync::sync_events,
+            },
+            error::ErrorKind,
+        },
+        events::room::encrypted::OriginalSyncRoomEncryptedEvent,
+        serde::Raw,
     },
     sync::{State, SyncResponse},
 };
@@ -37,6 +45,11 @@ const LONG_POLL: Duration = Duration::from_secs(30);
 /// The pauses after failed syncs: quick at first, since most restarts of a homeserver take seconds.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// The events of a room in one response. What lies before them is never seen (homeservers send ten
+/// if they are not asked for more): what somebody asked while others talk, or while the homeserver
+/// was away, would be lost.
+const TIMELINE_MAX: u32 = 100;
 
 /// Messages whose room key has not come yet: how many are kept, and for how many syncs.
 const UNREADABLE_MAX: usize = 64;
@@ -64,7 +77,10 @@ pub(crate) async fn run(
         recent: Recent::default(),
         unreadable: VecDeque::new(),
     };
-    let mut settings = SyncSettings::default().timeout(LONG_POLL).token(SyncToken::ReusePrevious);
+    let mut settings = SyncSettings::default()
+        .timeout(LONG_POLL)
+        .token(SyncToken::ReusePrevious)
+        .filter(sync_events::v3::Filter::FilterDefinition(what_we_read()));
     let mut pause = RETRY_FIRST;
     let mut is_first = true;
     loop {
@@ -88,6 +104,15 @@ pub(crate) async fn run(
             }
         }
     }
+}
+
+/// Nothing of who is online, types or has read what.
+fn what_we_read() -> FilterDefinition {
+    let mut definition = FilterDefinition::default();
+    definition.presence = Filter::ignore_all();
+    definition.room.ephemeral = RoomEventFilter::ignore_all();
+    definition.room.timeline.limit = Some(TIMELINE_MAX.into());
+    definition
 }
 
 fn is_session_over(error: &matrix_sdk::Error) -> bool {
