@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use super::client::{Homeserver, Login, RequestError, field, piece};
 
+/// The most events that Synapse gives at once.
+const PAGE_MAX: usize = 1000;
+
 /// The room that a test asks for.
 #[derive(Debug, Clone)]
 pub struct NewRoom<'a> {
@@ -143,11 +146,20 @@ impl Homeserver {
         &self,
         who: &Login,
         room_id: &str,
-        limit: u16,
+        limit: usize,
     ) -> Result<Vec<Value>, RequestError> {
-        let path = in_room(room_id, &format!("messages?dir=b&limit={limit}"));
-        let body = self.ask(Method::GET, &path, Some(&who.access_token), None).await?;
-        list(&body["chunk"], &path)
+        let mut events = Vec::new();
+        let mut from = String::new();
+        loop {
+            let count = (limit - events.len()).min(PAGE_MAX);
+            let path = in_room(room_id, &format!("messages?dir=b&limit={count}{from}"));
+            let body = self.ask(Method::GET, &path, Some(&who.access_token), None).await?;
+            events.append(&mut list(&body["chunk"], &path)?);
+            match body["end"].as_str() {
+                Some(end) if events.len() < limit => from = format!("&from={}", piece(end)),
+                _ => return Ok(events),
+            }
+        }
     }
 
     /// All state events of a room.
