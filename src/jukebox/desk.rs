@@ -16,7 +16,7 @@ use super::{
     broadcast::Tuned,
     error::PlayError,
     open::{Follow, Opened, Supply},
-    player::{News, Order, Tuning},
+    player::{JumpId, News, Order, Tuning},
     reading::Reading,
 };
 
@@ -135,7 +135,7 @@ impl Desk {
                 self.unfollow();
                 self.mixer.stop(self.fade);
             }
-            Order::Seek(to) => self.seek(to),
+            Order::Seek(jump, to) => self.seek(jump, to),
             Order::Duck(on) => self.mixer.duck(on),
             Order::Tune(tuning) => self.tune(&tuning),
         }
@@ -177,11 +177,11 @@ impl Desk {
     }
 
     /// Goes to another place in what plays, as soon as its reader is at rest.
-    fn seek(&mut self, to: Duration) {
-        let Some(id) = self.mixer.current() else { return };
-        match self.tracks.get_mut(&id).map(|track| &mut track.supply) {
-            Some(Feed::Reader(reading)) => reading.seek(to),
-            Some(Feed::Station(_)) | None => self.tell(News::Sought { id, done: false }),
+    fn seek(&mut self, jump: JumpId, to: Duration) {
+        let current = self.mixer.current().and_then(|id| self.tracks.get_mut(&id));
+        match current.map(|track| &mut track.supply) {
+            Some(Feed::Reader(reading)) => reading.seek(jump, to),
+            Some(Feed::Station(_)) | None => self.tell(News::Sought { jump, done: false }),
         }
     }
 
@@ -192,9 +192,8 @@ impl Desk {
             let Some(deck) = mixer.deck_mut(id) else { continue };
             match &mut track.supply {
                 Feed::Reader(reading) => {
-                    if let Some(done) = reading.tick(deck, blocking) {
-                        // The room need not hear of it if it does not keep up.
-                        drop(news.try_send(News::Sought { id, done }));
+                    if let Some((jump, done)) = reading.tick(deck, blocking) {
+                        tell(news, News::Sought { jump, done });
                     }
                 }
                 Feed::Station(tuned) => {
@@ -248,9 +247,7 @@ impl Desk {
     }
 
     fn tell(&self, news: News) {
-        if let Err(mpsc::error::TrySendError::Full(news)) = self.news.try_send(news) {
-            warn!(?news, "news was lost: the room does not keep up");
-        }
+        tell(&self.news, news);
     }
 
     /// Lets go of a track; why it broke off, if it did.
@@ -268,6 +265,12 @@ impl Desk {
 
     fn discard(&self, deck: Deck) {
         self.blocking.spawn_blocking(move || drop(deck));
+    }
+}
+
+fn tell(room: &mpsc::Sender<News>, news: News) {
+    if let Err(mpsc::error::TrySendError::Full(news)) = room.try_send(news) {
+        warn!(?news, "news was lost: the room does not keep up");
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) use error::PlayError;
 pub(crate) use item::{Item, Origin, Upload};
 pub(crate) use library::Library;
 pub(crate) use open::{Opened, Sound};
-pub(crate) use player::{News, Player, Tuning};
+pub(crate) use player::{JumpId, News, Player, Tuning};
 pub(crate) use resolve::{Found, Resolver};
 pub(crate) use upload::{UploadError, Uploads};
 pub(crate) use want::Want;

@@ -49,6 +49,10 @@ pub(crate) struct Tuning {
     pub(crate) encoding: Config,
 }
 
+/// A jump within what plays: its number, which rises from one to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct JumpId(pub(crate) u64);
+
 /// What the desk is told.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -60,7 +64,7 @@ pub(super) enum Order {
     Pause,
     Resume,
     Stop,
-    Seek(Duration),
+    Seek(JumpId, Duration),
     Duck(bool),
     Tune(Tuning),
 }
@@ -90,10 +94,10 @@ pub(crate) enum News {
     },
     /// This clip is not heard: as many are as can be at once.
     ClipRefused(TrackId),
-    /// A jump came to this.
+    /// This jump is done, and whatever was jumped before it.
     Sought {
         /// Which.
-        id: TrackId,
+        jump: JumpId,
         /// Whether it plays from there now; otherwise it goes on as before.
         done: bool,
     },
@@ -121,6 +125,7 @@ pub(crate) struct Player {
     /// What it was told last.
     tuning: Option<Tuning>,
     ducks: bool,
+    last_jump: JumpId,
     news: mpsc::Receiver<News>,
     returns: mpsc::Receiver<Box<Desk>>,
     back: mpsc::Sender<Box<Desk>>,
@@ -149,6 +154,7 @@ impl Player {
             backlog: Own(Mutex::default()),
             tuning: None,
             ducks: false,
+            last_jump: JumpId::default(),
             news,
             returns,
             back,
@@ -195,9 +201,12 @@ impl Player {
         self.order(Order::Stop);
     }
 
-    /// Goes to another place in what plays. [`News::Sought`] tells what came of it.
-    pub(crate) fn seek(&mut self, to: Duration) {
-        self.order(Order::Seek(to));
+    /// Goes to another place in what plays. [`News::Sought`] tells what came of it, or of one that was
+    /// asked for later and overtook it; nothing does if what plays ends before.
+    pub(crate) fn seek(&mut self, to: Duration) -> JumpId {
+        self.last_jump.0 += 1;
+        self.order(Order::Seek(self.last_jump, to));
+        self.last_jump
     }
 
     /// Is heard so from the next frame on.
@@ -340,6 +349,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_jumps_that_come_together_the_last_is_made_and_told() {
+        let mut player = player();
+        player.begin(FIRST, opened(), Begin::default());
+        let source = player.source().expect("something to be heard");
+        player.seek(Duration::from_millis(10));
+        let last = player.seek(Duration::from_millis(20));
+        assert_eq!(sought(&play(&mut player, source).await), [(last, true)]);
+    }
+
+    #[tokio::test]
+    async fn a_jump_with_nothing_to_jump_in_is_told_to_have_failed() {
+        let mut player = player();
+        let jump = player.seek(Duration::from_secs(1));
+        assert!(
+            matches!(next(&mut player).await, News::Sought { jump: told, done: false } if told == jump)
+        );
+    }
+
+    #[tokio::test]
     async fn a_call_that_ends_in_a_fade_leaves_nothing_to_be_heard_in_the_next() {
         let mut player = player();
         player.begin(FIRST, opened(), Begin::default());
@@ -397,7 +425,11 @@ mod tests {
 
     /// Plays until the desk comes home; what was told.
     async fn play_out(player: &mut Player) -> Vec<News> {
-        let mut source = player.source().expect("something to be heard");
+        let source = player.source().expect("something to be heard");
+        play(player, source).await
+    }
+
+    async fn play(player: &mut Player, mut source: Box<dyn AudioSource>) -> Vec<News> {
         let play = async {
             while source.pull(&mut Vec::new()) != Pulled::Ended {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -430,6 +462,14 @@ mod tests {
     fn began(told: &[News]) -> Vec<TrackId> {
         let began = |news: &News| if let News::Began(id) = news { Some(*id) } else { None };
         told.iter().filter_map(began).collect()
+    }
+
+    fn sought(told: &[News]) -> Vec<(JumpId, bool)> {
+        let sought = |news: &News| match news {
+            News::Sought { jump, done } => Some((*jump, *done)),
+            _ => None,
+        };
+        told.iter().filter_map(sought).collect()
     }
 
     fn ended(told: &[News]) -> Vec<(TrackId, bool)> {

@@ -5,11 +5,13 @@ use std::time::Duration;
 use phonograph_media::playback::{Batch, Deck, ReadError, Reader, SeekError};
 use tokio::{runtime::Handle, sync::oneshot};
 
+use super::player::JumpId;
+
 /// Reads ahead for one deck.
 pub(super) struct Reading {
     state: State,
     /// Where to go on once the reader is at rest.
-    seek: Option<Duration>,
+    seek: Option<(JumpId, Duration)>,
     /// Why it failed. What was read before that is whole, and it may still go back there.
     failure: Option<ReadError>,
 }
@@ -18,7 +20,7 @@ pub(super) struct Reading {
 enum State {
     Resting(Box<Reader>),
     Reading(oneshot::Receiver<(Box<Reader>, Result<Batch, ReadError>)>),
-    Seeking(oneshot::Receiver<(Box<Reader>, Result<Batch, SeekError>)>),
+    Seeking(JumpId, oneshot::Receiver<(Box<Reader>, Result<Batch, SeekError>)>),
     /// The runtime ends.
     Over,
 }
@@ -28,20 +30,20 @@ impl Reading {
         Self { state: State::Resting(reader), seek: None, failure: None }
     }
 
-    /// Goes to another place as soon as the reader is at rest.
-    pub(super) fn seek(&mut self, to: Duration) {
-        self.seek = Some(to);
+    /// Goes to another place as soon as the reader is at rest, and not to one that was asked for before.
+    pub(super) fn seek(&mut self, jump: JumpId, to: Duration) {
+        self.seek = Some((jump, to));
     }
 
     /// Hands on to the deck what was read, and has more read where little is left. What came of a jump,
     /// once that is known: whether it plays from there now.
-    pub(super) fn tick(&mut self, deck: &mut Deck, blocking: &Handle) -> Option<bool> {
+    pub(super) fn tick(&mut self, deck: &mut Deck, blocking: &Handle) -> Option<(JumpId, bool)> {
         let sought = self.take(deck);
         self.go_on(deck, blocking);
         sought
     }
 
-    fn take(&mut self, deck: &mut Deck) -> Option<bool> {
+    fn take(&mut self, deck: &mut Deck) -> Option<(JumpId, bool)> {
         use oneshot::error::TryRecvError::{Closed, Empty};
         match &mut self.state {
             State::Reading(receiver) => {
@@ -56,29 +58,30 @@ impl Reading {
                 }
                 None
             }
-            State::Seeking(receiver) => match receiver.try_recv() {
+            &mut State::Seeking(jump, ref mut receiver) => match receiver.try_recv() {
                 Ok((reader, Ok(batch))) => {
                     deck.feed(batch);
                     self.failure = None;
                     self.state = State::Resting(reader);
-                    Some(true)
+                    Some((jump, true))
                 }
                 Ok((reader, Err(SeekError::Read(error)))) => {
                     self.fail(deck, reader, error);
-                    Some(false)
+                    Some((jump, false))
                 }
                 // It plays on. The enum is the library's and open.
                 Ok((reader, Err(_))) => {
                     self.state = State::Resting(reader);
-                    Some(false)
+                    Some((jump, false))
                 }
                 Err(Empty) => None,
                 Err(Closed) => {
                     self.end(deck);
-                    Some(false)
+                    Some((jump, false))
                 }
             },
-            State::Resting(_) | State::Over => None,
+            State::Resting(_) => None,
+            State::Over => self.seek.take().map(|(jump, _)| (jump, false)),
         }
     }
 
@@ -89,7 +92,9 @@ impl Reading {
         }
         self.state = match std::mem::replace(&mut self.state, State::Over) {
             State::Resting(mut reader) => match self.seek.take() {
-                Some(to) => State::Seeking(run(blocking, move || (reader.seek(to), reader))),
+                Some((jump, to)) => {
+                    State::Seeking(jump, run(blocking, move || (reader.seek(to), reader)))
+                }
                 None => State::Reading(run(blocking, move || (reader.read_ahead(), reader))),
             },
             other => other,

@@ -9,6 +9,7 @@ mod ask;
 mod call;
 mod describe;
 mod finding;
+mod jumps;
 mod kept;
 mod obey;
 mod panel;
@@ -55,8 +56,8 @@ use panel::Panel;
 use playing::Stage;
 
 /// Messages that wait for a room's actor; each is handled in microseconds, but for leaving. A
-/// further one is dropped with a warning.
-pub(crate) const INBOX_MAX: usize = 32;
+/// further one is dropped with a warning. More than a sync brings of one room.
+pub(crate) const INBOX_MAX: usize = 128;
 
 /// What all rooms share.
 pub(crate) struct Shared {

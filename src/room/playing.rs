@@ -17,11 +17,14 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::Room;
+use super::{
+    Room,
+    jumps::{Jumps, Landing},
+};
 use crate::{
     command::{Limit, Reference, Reply, Title},
     jukebox::{
-        Item, News, Opened, Origin, PlayError,
+        Item, JumpId, News, Opened, Origin, PlayError,
         queue::{EntryId, FAILURES_MAX, Following, State, Why},
     },
 };
@@ -29,8 +32,6 @@ use crate::{
 /// How long a station has to have played before it is opened anew when it changes its format.
 const REOPEN_AFTER: Duration = Duration::from_secs(10);
 
-/// Who is told of a jump that several asked for; who comes later is not.
-const SEEKERS_MAX: usize = 16;
 /// How far what plays may have come since that was told: it is told once a second.
 const UNTOLD_MAX: Duration = Duration::from_secs(2);
 
@@ -55,19 +56,11 @@ pub(super) struct Stage {
     pub(super) preparing: JoinSet<Opening>,
     /// What the station that plays calls what it sends.
     pub(super) titles: Option<watch::Receiver<Option<Title>>>,
-    /// The jump that is under way.
-    sought: Option<Sought>,
+    jumps: Jumps,
     /// When it was last told how far what plays has come.
     noted: Option<Instant>,
     /// Whose clips these were, the last ones.
     pub(super) clips: VecDeque<(TrackId, ReplyTo)>,
-}
-
-/// A jump that is under way, or several, of which the last counts.
-struct Sought {
-    to: Duration,
-    /// Who is to be told, [`SEEKERS_MAX`] at most.
-    asked: Vec<ReplyTo>,
 }
 
 /// A track on the desk.
@@ -300,7 +293,7 @@ impl Room {
             News::Ended { id, finished, error } => self.ended(id, finished, error),
             News::Position { id, at } => self.note_position(id, at),
             News::ClipRefused(id) => self.clip_refused(id),
-            News::Sought { id, done } => self.came_to(id, done),
+            News::Sought { jump, done } => self.came_to(jump, done),
             News::Silent => {}
         }
     }
@@ -418,10 +411,10 @@ impl Room {
         self.panel.tick();
     }
 
-    /// How far what plays has come, or will have once the jump under way is done.
+    /// How far what plays has come, or will have once the jumps under way are done.
     pub(super) fn place(&self) -> Option<Duration> {
-        if let Some(sought) = &self.stage.sought {
-            return Some(sought.to);
+        if let Some(to) = self.stage.jumps.last() {
+            return Some(to);
         }
         let current = self.queue.current()?;
         let untold = match (current.state, self.stage.noted) {
@@ -433,32 +426,27 @@ impl Room {
 
     /// Jumps within what plays, and tells whoever asked when that is done.
     pub(super) fn seek(&mut self, to: Duration, asked: Option<ReplyTo>) {
-        let sought = self.stage.sought.get_or_insert(Sought { to, asked: Vec::new() });
-        sought.to = to;
-        if sought.asked.len() < SEEKERS_MAX {
-            sought.asked.extend(asked);
-        }
-        self.player.seek(to);
+        let jump = self.player.seek(to);
+        self.stage.jumps.begin(jump, to, asked);
     }
 
     /// What was to be jumped in plays no longer.
     fn give_up_seeking(&mut self) {
         self.stage.noted = None;
-        for asked in self.stage.sought.take().map_or_else(Vec::new, |sought| sought.asked) {
+        for asked in self.stage.jumps.give_up() {
             self.say(&Reply::NothingPlays, Some(asked));
         }
     }
 
-    fn came_to(&mut self, track: TrackId, done: bool) {
-        let Some(on) = self.stage.on.filter(|on| on.track == track) else { return };
-        let sought = self.stage.sought.take();
-        if done && let Some(Sought { to, .. }) = &sought {
+    fn came_to(&mut self, jump: JumpId, done: bool) {
+        let Some(on) = self.stage.on else { return };
+        let Some(Landing { to, asked }) = self.stage.jumps.end(jump) else { return };
+        if done {
             self.queue.note_position(on.entry, u64::try_from(to.as_millis()).unwrap_or(u64::MAX));
             self.stage.noted = Some(Instant::now());
         }
         // The end may be far again, and is told anew.
         self.stage.ends_soon &= !done;
-        let (to, asked) = sought.map_or_else(Default::default, |sought| (sought.to, sought.asked));
         for asked in asked {
             let reply = if done { Reply::Sought(to) } else { Reply::NoSeeking };
             self.say(&reply, Some(asked));

@@ -29,7 +29,7 @@ use crate::{
 
 /// Chat and invites that wait for the bot. When it is full a further one is dropped and counted:
 /// the sync loop carries the media keys and must not wait for chat.
-const INCOMING_MAX: usize = 256;
+const INCOMING_MAX: usize = 1024;
 
 /// Who we are and where we live.
 #[derive(Debug)]
