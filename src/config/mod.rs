@@ -119,6 +119,10 @@ pub(crate) struct Library {
     /// without that, but not those that others make on a network drive.
     #[serde(serialize_with = "humantime_serde::serialize", deserialize_with = "value::pause")]
     pub(crate) rescan: Duration,
+    /// Whether all files are measured ahead for even loudness, one after the other at low priority:
+    /// about a second of one core for a piece of three minutes, once. Otherwise a file is measured
+    /// when it is asked for, and its first time may be as loud as it is.
+    pub(crate) measure: bool,
 }
 
 /// Links: `http` and `https`, streamed while they play.
@@ -323,7 +327,7 @@ fn default_wait() -> Duration {
 
 impl Default for Library {
     fn default() -> Self {
-        Self { folders: Vec::new(), rescan: Duration::from_mins(15) }
+        Self { folders: Vec::new(), rescan: Duration::from_mins(15), measure: true }
     }
 }
 

@@ -6,6 +6,7 @@
 //! plays when; the [`player`] hands that to its [`desk`], which makes the sound. Whatever goes wrong
 //! on the way becomes a reply in [`error`].
 
+mod aside;
 mod broadcast;
 pub(crate) mod clips;
 mod content;

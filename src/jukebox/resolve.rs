@@ -82,7 +82,11 @@ impl Resolver {
         store: Store,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            meter: Meter::start(library.clone(), store),
+            meter: Meter::start(
+                library.clone(),
+                store,
+                config.audio.even_loudness && config.library.measure,
+            ),
             broadcasts: Broadcasts::new(playback::Config {
                 bitrate_bps: config.audio.bitrate_bps,
                 complexity: config.audio.complexity as u8,

@@ -130,6 +130,18 @@ impl Files {
         Ok(files)
     }
 
+    /// The file whose number follows; those that are put in from now on have higher ones, unless the
+    /// last one was removed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn after(&self, last: FileId) -> Result<Option<(FileId, Stored)>, StoreError> {
+        let connection = lock(&self.reader);
+        let mut statement =
+            connection.prepare_cached(&select("WHERE id > ?1 ORDER BY id LIMIT 1"))?;
+        Ok(statement.query_row([last], stored).optional()?)
+    }
+
     /// Puts files in, or in the place of those with the same paths: all of them or none. Returns
     /// their numbers.
     ///
@@ -250,6 +262,17 @@ mod tests {
         let ids = files.put(&[file("/m/a.mp3", 1), file("/m/b.mp3", 2)]).unwrap();
         files.remove(&ids[..1]).unwrap();
         assert_eq!(all(&files), [(ids[1], file("/m/b.mp3", 2))]);
+    }
+
+    #[test]
+    fn one_file_follows_the_other_in_the_order_of_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Store::open(folder.path()).unwrap().files();
+        let ids = files.put(&[file("/m/b", 1), file("/m/a", 2)]).unwrap();
+        let (first, _) = files.after(0).unwrap().unwrap();
+        let (second, last) = files.after(first).unwrap().unwrap();
+        assert_eq!([first, second], ids[..]);
+        assert_eq!((last, files.after(second).unwrap()), (file("/m/a", 2), None));
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::{path::Path, time::SystemTime};
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, StoreError, library::nanoseconds};
+use super::{
+    Store, StoreError,
+    library::{Stamp, nanoseconds},
+};
 
 /// Measurements that are kept; the oldest go first. A library of the largest size still fits, in about
 /// 100 MB.
@@ -17,7 +20,12 @@ pub(crate) struct LoudnessKey(String);
 impl LoudnessKey {
     /// A file as it is now; one that was changed has another key.
     pub(crate) fn file(path: &Path, size: u64, modified: SystemTime) -> Self {
-        Self(format!("file:{size}:{}:{}", nanoseconds(modified), path.display()))
+        Self::stamped(path, Stamp { size, modified_ns: nanoseconds(modified) })
+    }
+
+    /// A file as it was when it had this stamp.
+    pub(crate) fn stamped(path: &Path, Stamp { size, modified_ns }: Stamp) -> Self {
+        Self(format!("file:{size}:{modified_ns}:{}", path.display()))
     }
 }
 

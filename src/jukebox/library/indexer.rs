@@ -9,11 +9,9 @@
 //! that calls do not notice it.
 
 use std::{
-    convert::Infallible,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLockWriteGuard, atomic::Ordering, mpsc},
-    thread::{self, JoinHandle},
+    sync::{Arc, PoisonError, RwLockWriteGuard, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -28,6 +26,7 @@ use super::{
     walk::Place,
     watch::{Changes, Watch},
 };
+use crate::jukebox::aside::{Aside, Stop};
 use crate::store::{FileId, Stamp, StoreError, Stored, Tags, nanoseconds};
 
 /// Files in the index. Further ones are not found by it, and the log says so: it takes about 200 MB
@@ -35,9 +34,6 @@ use crate::store::{FileId, Stamp, StoreError, Stored, Tags, nanoseconds};
 const FILES_MAX: usize = 500_000;
 /// Files written to the store at a time: about 5 ms, for which other writers wait.
 const BATCH: usize = 250;
-/// The niceness of the thread; calls have 0.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 
 /// When to look again, and at how much.
 #[derive(Debug, Clone, Copy)]
@@ -71,57 +67,14 @@ impl Effort {
     }
 }
 
-/// Owns the thread. Dropping it ends the thread and waits for the file that is being read.
-#[derive(Debug)]
-pub(super) struct Indexer {
-    stop: Option<mpsc::Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Indexer {
-    /// Begins; without folders there is nothing to do.
-    pub(super) fn start(shelf: Arc<Shelf>, effort: Effort) -> io::Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        let scanner =
-            Scanner { shelf, effort, watch: Watch::new(), stop: Stop(stopped), failing: false };
-        let thread = thread::Builder::new().name("library".to_owned());
-        let thread = thread.spawn(move || {
-            lower_priority();
-            scanner.run();
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Indexer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            warn!("the indexing of the library failed");
-        }
-    }
-}
-
-fn lower_priority() {
-    // On Linux this is the priority of the thread, elsewhere that of the process.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        debug!(%error, "the library is indexed at normal priority");
-    }
-}
-
-/// Tells when the owner has let go.
-struct Stop(mpsc::Receiver<Infallible>);
-
-impl Stop {
-    fn is_asked(&self) -> bool {
-        matches!(self.0.try_recv(), Err(mpsc::TryRecvError::Disconnected))
-    }
-
-    /// Waits for so long; whether it is asked then.
-    fn wait(&self, time: Duration) -> bool {
-        matches!(self.0.recv_timeout(time), Err(mpsc::RecvTimeoutError::Disconnected))
-    }
+/// Begins; without folders there is nothing to do. Dropping it waits for the file that is being read.
+///
+/// # Errors
+/// The system gives no thread.
+pub(super) fn start(shelf: Arc<Shelf>, effort: Effort) -> io::Result<Aside> {
+    Aside::start("library", move |stop| {
+        Scanner { shelf, effort, watch: Watch::new(), stop, failing: false }.run();
+    })
 }
 
 /// The thread's own.

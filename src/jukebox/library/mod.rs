@@ -34,14 +34,14 @@ pub(crate) use error::LibraryError;
 use best::{Best, Candidate, item, name};
 use fit::Query;
 use index::Index;
-use indexer::{Effort, Indexer};
+use indexer::Effort;
 use walk::{DEPTH_MAX, is_hidden, look_through};
 
-use super::Item;
+use super::{Item, aside::Aside};
 use crate::{
     command::Title,
     config,
-    store::{FileId, Files, Stored},
+    store::{FileId, Files, StoreError, Stored},
 };
 
 /// The longest list that is asked for at once.
@@ -72,7 +72,7 @@ pub(crate) struct Hit {
 #[derive(Debug, Clone)]
 pub(crate) struct Library {
     shelf: Arc<Shelf>,
-    _indexer: Arc<Indexer>,
+    _indexer: Arc<Aside>,
 }
 
 /// What searches need.
@@ -103,7 +103,7 @@ impl Library {
             index: RwLock::default(),
             is_complete: AtomicBool::new(false),
         });
-        let indexer = Arc::new(Indexer::start(Arc::clone(&shelf), effort)?);
+        let indexer = Arc::new(indexer::start(Arc::clone(&shelf), effort)?);
         Ok(Self { shelf, _indexer: indexer })
     }
 
@@ -150,6 +150,14 @@ impl Library {
     pub(crate) async fn open_file(&self, path: &Path) -> Result<File, LibraryError> {
         let path = path.to_owned();
         self.run(move |shelf| shelf.open_file(&path)).await
+    }
+
+    /// The file in the index whose number follows; a new file has a higher one than all others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn after(&self, last: FileId) -> Result<Option<(FileId, Stored)>, StoreError> {
+        self.shelf.files.after(last)
     }
 
     /// Whether all folders have been looked through since the start. Until then, what is found by its

@@ -155,7 +155,11 @@ async fn a_library_that_is_not_there_is_told_from_one_without_the_file() {
     assert!(matches!(found, Err(LibraryError::Unreadable { path, .. }) if path == missing));
     let bench = Bench::of(&[missing, there.path().to_owned()]).await;
     assert_eq!(bench.found("tones").await.unwrap(), "Tones.flac");
-    let settings = config::Library { folders: Vec::new(), rescan: Duration::from_mins(10) };
+    let settings = config::Library {
+        folders: Vec::new(),
+        rescan: Duration::from_mins(10),
+        ..config::Library::default()
+    };
     let library = Library::start(&settings, bench.files).unwrap();
     assert!(matches!(library.find("x").await, Err(LibraryError::NoFolders)));
     assert!(matches!(library.search("x", 5).await, Err(LibraryError::NoFolders)));
@@ -194,8 +198,11 @@ async fn a_list_has_a_hundred_lines_at_most() {
 async fn so_many_files_are_indexed_and_the_others_found_by_name() {
     let bench = Bench::indexed(&[]).await;
     let other = library(FILES);
-    let settings =
-        config::Library { folders: vec![other.path().to_owned()], rescan: Duration::from_mins(10) };
+    let settings = config::Library {
+        folders: vec![other.path().to_owned()],
+        rescan: Duration::from_mins(10),
+        ..config::Library::default()
+    };
     let effort = Effort::quick(settings.rescan, 3);
     let library = Library::start_at(&settings, bench.files.clone(), effort).unwrap();
     complete(&library).await;
@@ -228,6 +235,7 @@ async fn without_watches_the_folders_are_looked_through_again() {
     let settings = config::Library {
         folders: vec![other.path().join("d")],
         rescan: Duration::from_millis(50),
+        ..config::Library::default()
     };
     let effort = Effort::quick(settings.rescan, 1_000);
     let library = Library::start_at(&settings, bench.files.clone(), effort).unwrap();
@@ -255,8 +263,11 @@ async fn the_index_is_there_at_the_next_start() {
     shelf.files.each(|_, _| stored += 1).unwrap();
     assert_eq!(stored, FILES.len() - 1);
     let other = tempfile::tempdir().unwrap();
-    let settings =
-        config::Library { folders: vec![other.path().to_owned()], rescan: Duration::from_mins(1) };
+    let settings = config::Library {
+        folders: vec![other.path().to_owned()],
+        rescan: Duration::from_mins(1),
+        ..config::Library::default()
+    };
     let library =
         Library::start_at(&settings, files.clone(), Effort::quick(settings.rescan, 1_000)).unwrap();
     complete(&library).await;
@@ -271,7 +282,11 @@ async fn a_folder_that_is_absent_is_not_forgotten() {
     let Bench { library, files, folder, _store } = Bench::indexed(&["m/a.mp3"]).await;
     drop(library);
     let at = |path: &str| folder.path().join(path);
-    let settings = config::Library { folders: vec![at("m")], rescan: Duration::from_mins(1) };
+    let settings = config::Library {
+        folders: vec![at("m")],
+        rescan: Duration::from_mins(1),
+        ..config::Library::default()
+    };
     let effort = Effort::quick(settings.rescan, 1_000);
     fs::rename(at("m"), at(".away")).unwrap();
     let library = Library::start_at(&settings, files, effort).unwrap();
@@ -300,8 +315,11 @@ impl Bench {
     async fn of(folders: &[PathBuf]) -> Self {
         let store = tempfile::tempdir().unwrap();
         let files = Store::open(store.path()).unwrap().files();
-        let settings =
-            config::Library { folders: folders.to_vec(), rescan: Duration::from_mins(10) };
+        let settings = config::Library {
+            folders: folders.to_vec(),
+            rescan: Duration::from_mins(10),
+            ..config::Library::default()
+        };
         let effort = Effort::quick(settings.rescan, 1_000);
         let library = Library::start_at(&settings, files.clone(), effort).unwrap();
         complete(&library).await;
