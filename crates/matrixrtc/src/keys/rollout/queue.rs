@@ -31,10 +31,14 @@ impl Queue {
         }
     }
 
-    /// Puts one first that waits already.
+    /// Puts one first that waits already: the key waits for it too.
     pub(super) fn put_first(&mut self, member: &Member) {
-        if let Some(index) = self.waiting.iter().position(|waiting| waiting == member) {
-            self.waiting.swap(0, index);
+        let index = self.waiting.iter().position(|waiting| waiting == member);
+        if let Some(index) = index
+            && let Some(member) = self.waiting.remove(index)
+        {
+            self.waiting.push_front(member);
+            self.urgent += usize::from(index >= self.urgent);
         }
     }
 
@@ -116,5 +120,20 @@ mod tests {
         queue.push(members(5), 0);
         assert!(queue.is_urgent());
         assert_eq!((queue.pop().len(), queue.is_urgent()), (TARGETS_MAX, false));
+    }
+
+    #[test]
+    fn the_key_waits_for_who_is_seen_while_it_is_sent_and_still_for_those_before() {
+        let mut queue = Queue::default();
+        let all = members(3 * TARGETS_MAX);
+        queue.push(all.clone(), TARGETS_MAX + 1);
+        queue.pop();
+        let late = &all[3 * TARGETS_MAX - 1];
+        queue.put_first(late);
+        assert_eq!(queue.urgent, 2);
+        queue.put_first(late);
+        assert_eq!(queue.urgent, 2, "it was waited for already");
+        assert_eq!(queue.pop()[..2], [late.clone(), all[TARGETS_MAX].clone()]);
+        assert!(!queue.is_urgent());
     }
 }
