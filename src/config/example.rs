@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn the_committed_example_is_fresh() {
         let committed = fs::read_to_string(COMMITTED).unwrap();
-        let hint = "run: cargo run --bin phonograph -- example-config > config/phonograph.example.toml";
+        let hint =
+            "run: cargo run --bin phonograph -- example-config > config/phonograph.example.toml";
         assert_eq!(committed, example(), "{hint}");
     }
 

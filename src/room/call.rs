@@ -140,7 +140,7 @@ impl Room {
     }
 
     pub(super) async fn end_call(&mut self, stay: Stay) {
-        self.stop_looking();
+        self.stop_looking(None);
         if stay == Stay::Out {
             self.stay_out();
             self.stop_playing();

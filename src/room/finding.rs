@@ -98,10 +98,10 @@ impl Picking {
 impl Room {
     /// Begins to look for something.
     pub(super) fn look(&mut self, want: Want, place: Place, asker: &Asker) {
-        self.looking_by.retain(|(looking, _)| !looking.is_finished());
-        let theirs = self.looking_by.iter().filter(|(_, by)| *by == asker.to.sender).count();
+        self.looking_for.retain(|(looking, _)| !looking.is_finished());
+        let theirs = self.looking_for.iter().filter(|(_, to)| to.sender == asker.to.sender).count();
         if self.looking.len() >= LOOKS_MAX || theirs >= LOOKS_OF_ONE_MAX {
-            return self.say(&Reply::TooFast, Some(asker.to.clone()));
+            return self.say(&Reply::StillLooking, Some(asker.to.clone()));
         }
         if let Want::Link(url) | Want::Podcast { feed: url, .. } = &want
             && let Some(host) = self.barred().host(url)
@@ -125,7 +125,7 @@ impl Room {
             };
             Looked { asked, place, found }
         });
-        self.looking_by.push((looking, asker.to.sender.clone()));
+        self.looking_for.push((looking, asker.to.clone()));
     }
 
     /// The hosts that links are not opened to, here or anywhere.
@@ -146,9 +146,15 @@ impl Room {
         }
     }
 
-    /// Gives up looking for anything; whether something was looked for.
-    pub(super) fn stop_looking(&mut self) -> bool {
+    /// Gives up looking for anything, and tells whoever waits for it, but not who wants that; whether
+    /// something was looked for.
+    pub(super) fn stop_looking(&mut self, by: Option<&UserId>) -> bool {
         let was_looking = !self.looking.is_empty();
+        for (looking, to) in std::mem::take(&mut self.looking_for) {
+            if !looking.is_finished() && Some(&to.sender) != by {
+                self.say(&Reply::StoppedLooking, Some(to));
+            }
+        }
         self.looking.abort_all();
         self.show_typing(false);
         was_looking

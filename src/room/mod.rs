@@ -151,7 +151,7 @@ struct Room {
     /// What is being looked for, at most [`finding::LOOKS_MAX`].
     looking: JoinSet<Looked>,
     /// For whom.
-    looking_by: Vec<(AbortHandle, UserId)>,
+    looking_for: Vec<(AbortHandle, ReplyTo)>,
     /// What is being spoken or fetched to be played over the music.
     speaking: JoinSet<speech::Spoken>,
     typing_at: Option<Instant>,
@@ -205,7 +205,7 @@ impl Room {
             player,
             stage: Stage::default(),
             looking: JoinSet::new(),
-            looking_by: Vec::new(),
+            looking_for: Vec::new(),
             speaking: JoinSet::new(),
             typing_at: None,
             typing: false,

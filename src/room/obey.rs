@@ -141,7 +141,7 @@ impl Room {
     }
 
     fn stop(&mut self, to: ReplyTo) {
-        let was_looking = self.stop_looking();
+        let was_looking = self.stop_looking(Some(&to.sender));
         let was_playing = self.queue.current().is_some();
         self.stop_playing();
         self.forget_waiting();

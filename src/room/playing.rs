@@ -240,16 +240,21 @@ impl Room {
         if is_prepared {
             return;
         }
-        if self.stage.after.take().is_some() {
-            self.stage.preparing = JoinSet::new();
-            self.player.unfollow();
-        }
+        self.forget_prepared();
         let Some(wanted) = wanted else { return };
         let (entry, origin) = (wanted.id, wanted.item.origin.clone());
         self.stage.after = Some(After { entry, origin, track: None, titles: None });
         let from = Duration::from_millis(wanted.resume_ms);
         let opening = self.open_entry(entry, wanted.item, from);
         self.stage.preparing.spawn(opening);
+    }
+
+    /// What was to follow is opened anew, if it still is to.
+    pub(super) fn forget_prepared(&mut self) {
+        if self.stage.after.take().is_some() {
+            self.stage.preparing = JoinSet::new();
+            self.player.unfollow();
+        }
     }
 
     /// What follows is open. If it cannot be, its turn comes all the same, and then it is said.

@@ -87,6 +87,8 @@ impl Room {
         if let Err(ListFull { max }) = self.kept.settings.block(who.clone()) {
             return self.say(&Reply::ListFull(max), Some(to));
         }
+        // It may be of a host that is blocked now.
+        self.forget_prepared();
         self.unsaved.settings = true;
         self.say(&Reply::Blocked(who), Some(to));
     }

@@ -16,7 +16,10 @@ fn the_example_is_what_the_program_prints() -> Result<()> {
     let program = env!("CARGO_BIN_EXE_phonograph");
     let printed = Command::new(program).arg("example-config").output()?;
     let kept = include_str!("../../config/phonograph.example.toml");
-    ensure!(String::from_utf8(printed.stdout)? == kept, "run `cargo run --bin phonograph -- example-config`");
+    ensure!(
+        String::from_utf8(printed.stdout)? == kept,
+        "run `cargo run --bin phonograph -- example-config`"
+    );
     Ok(())
 }
 

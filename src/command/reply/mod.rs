@@ -204,6 +204,10 @@ pub(crate) enum Reply {
     },
     /// They send commands faster than anybody can mean them.
     TooFast,
+    /// As much is looked for as can be at once, by them or by all here.
+    StillLooking,
+    /// Somebody stopped the music before what they asked for was found.
+    StoppedLooking,
     /// The clips that there are.
     Clips(Vec<Title>),
     /// There is no such clip.

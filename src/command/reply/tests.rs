@@ -289,6 +289,14 @@ fn replies() -> Vec<(Reply, &'static str)> {
         ),
         (Reply::TooFast, "That is too fast for me, so I left out some of it. Wait a little."),
         (
+            Reply::StillLooking,
+            "I'm still looking for what was asked before. Ask again in a moment.",
+        ),
+        (
+            Reply::StoppedLooking,
+            "I was stopped before I had found that. Ask again if you want it all the same.",
+        ),
+        (
             Reply::Clips(vec![Title::new("horn"), Title::new("drum")]),
             "Clips, for !clip NAME: horn, drum",
         ),

@@ -121,6 +121,13 @@ impl Reply {
                 format!("One moment: you can ask again in {} s.", left.as_millis().div_ceil(1000))
             }
             Self::TooFast => "That is too fast for me, so I left out some of it. Wait a little.".to_owned(),
+            Self::StillLooking => {
+                "I'm still looking for what was asked before. Ask again in a moment.".to_owned()
+            }
+            Self::StoppedLooking => {
+                "I was stopped before I had found that. Ask again if you want it all the same."
+                    .to_owned()
+            }
             Self::Clips(names) => clips(names, p),
             Self::NoClip(name) => format!("There is no clip “{name}”. {p}clip says which there are."),
             Self::NoSpeech => "I can't speak here. Whoever runs me can set up a voice.".to_owned(),

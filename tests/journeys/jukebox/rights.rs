@@ -1,13 +1,14 @@
 //! Who may do what, and what the others decide together.
 
 use anyhow::{Result, ensure};
-use phonograph_trial::stage::WITHIN;
+use axum::{Router, routing::get};
+use phonograph_trial::{person::Message, stage::WITHIN};
 
 use super::{
     hall::{self, ALPHA_HZ, BRAVO_HZ, CHARLIE_HZ},
-    tones::hears_tone,
+    tones::{hears_tone, wav},
 };
-use crate::support::journey;
+use crate::support::{Site, journey};
 
 #[test]
 fn whoever_is_below_a_level_is_told_which_one_and_a_dj_is_not() -> Result<()> {
@@ -71,6 +72,30 @@ fn half_of_the_call_skips_by_vote_and_whoever_asked_for_it_alone() -> Result<()>
         scene.expect("!set vote-skip off", "vote-skip is off now.").await?;
         let refused = scene.expect_of(&carol, "!skip", "needs power level 50").await?;
         ensure!(!refused.body.contains("votes"), "{}", refused.body);
+        Ok(())
+    })
+}
+
+#[test]
+fn what_follows_is_not_heard_once_its_host_is_blocked() -> Result<()> {
+    journey(async |shared| {
+        let [first, second] = [ALPHA_HZ, BRAVO_HZ].map(|hertz| wav(9, |_| hertz));
+        let router = Router::new()
+            .route("/first.wav", get(async move || first.clone()))
+            .route("/second.wav", get(async move || second.clone()));
+        let site = Site::serve(router).await?;
+        let scene = hall::scene(shared, true).await?;
+        let call = scene.enter().await?;
+        scene.expect(&format!("!play {}/first.wav", site.url), "Now playing").await?;
+        // Less than ten seconds before its turn, so it is opened at once.
+        scene.expect(&format!("!play {}/second.wav", site.url), "Queued").await?;
+        hears_tone(&scene, &call, ALPHA_HZ).await?;
+
+        scene.expect("!block 127.0.0.1", "is blocked now").await?;
+        let refused =
+            |message: &Message| message.body.starts_with("Links to 127.0.0.1 are blocked");
+        scene.person.wait_for_message(&scene.room, refused, WITHIN).await?;
+        call.wait_silence(Some(&scene.bot), WITHIN).await?;
         Ok(())
     })
 }

@@ -48,7 +48,7 @@ fn playlists_of_themselves_without_end_and_of_files_are_bounded_while_music_play
 }
 
 #[test]
-fn whoever_looks_for_much_at_once_leaves_room_for_others() -> Result<()> {
+fn whoever_looks_for_much_at_once_leaves_room_for_others_who_hear_of_a_stop() -> Result<()> {
     journey(async |shared| {
         let site = Site::serve(Router::new().fallback(std::future::pending::<()>)).await?;
         let other = shared.person("bob").await?;
@@ -56,8 +56,12 @@ fn whoever_looks_for_much_at_once_leaves_room_for_others() -> Result<()> {
         for number in 1..=3 {
             scene.person.say(&scene.room, &format!("!play {}/{number}.wav", site.url)).await?;
         }
-        scene.expect(&format!("!play {}/4.wav", site.url), "That is too fast for me").await?;
+        scene.expect(&format!("!play {}/4.wav", site.url), "I'm still looking for").await?;
         scene.expect_of(&other, "!play tone alpha", "Now playing").await?;
+        let asked = other.say(&scene.room, &format!("!play {}/5.wav", site.url)).await?;
+        scene.expect("!stop", "Stopped").await?;
+        let told = other.wait_for_answer(&scene.room, &asked, WITHIN).await?;
+        ensure!(told.body.starts_with("I was stopped before"), "{}", told.body);
         Ok(())
     })
 }
