@@ -36,6 +36,7 @@
 //! }
 //! ```
 
+mod alarm;
 mod call;
 mod driver;
 mod end;

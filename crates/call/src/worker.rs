@@ -20,6 +20,8 @@ use tokio::{
     task::JoinSet,
 };
 
+use crate::alarm;
+
 /// Tasks that wait for a worker to begin them.
 const SPAWNS_MAX: usize = 256;
 /// Tasks that a thread is given before the next one is. It wakes once in 20 ms for all of its calls, and
@@ -116,12 +118,14 @@ impl Worker {
 /// The tasks are the runtime's own, not those of a `LocalSet`: each time that one of a `LocalSet` wakes, it
 /// wakes the thread once more, through a file.
 async fn work(mut receiver: mpsc::Receiver<Task>) {
+    let keeper = tokio::spawn(alarm::keep());
     let mut tasks = JoinSet::new();
     while let Some(task) = receiver.recv().await {
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
     while tasks.join_next().await.is_some() {}
+    keeper.abort();
     // What a call's sockets still have to say is said by tasks of their own, each with its limit.
     while Handle::current().metrics().num_alive_tasks() > 0 {
         tokio::time::sleep(LOOK).await;

@@ -34,6 +34,7 @@ use self::{
     teller::Teller,
 };
 use crate::{
+    alarm,
     call::{Config, Event, Role},
     end::EndReason,
     machine::{Action, LinkId, Machine},
@@ -211,7 +212,7 @@ impl Driver {
     }
 
     async fn wait(&mut self) -> Input {
-        let deadline = self.deadline().into();
+        let deadline = self.deadline();
         let Self { commands, feed, sockets, served, tasks, leave_by, .. } = self;
         tokio::select! {
             // The network comes last: whoever floods it must not keep us from leaving.
@@ -223,7 +224,7 @@ impl Driver {
                 *served = id;
                 Input::Received(id, received)
             }
-            () = tokio::time::sleep_until(deadline) => Input::Time,
+            () = alarm::until(deadline) => Input::Time,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The sockets of one connection to an SFU: a WebSocket and, for each peer connection, UDP and where
 //! that does not get through TCP.
 
+mod readable;
 mod tcp;
 mod udp;
 mod websocket;
@@ -67,7 +68,7 @@ pub(super) async fn open(network: &Network, grant: &Grant) -> Result<Opened, Sfu
         _ => Err(io::ErrorKind::Unsupported.into()),
     };
     let local = local.map_err(|error| SfuError::NoAddress(error.to_string()))?.ip();
-    let udp = udp::bind_all(local).await;
+    let udp = udp::bind_all(local);
     if udp.is_empty() {
         return Err(SfuError::NoAddress("no UDP socket could be opened".to_owned()));
     }
@@ -140,7 +141,7 @@ impl Sockets {
                 Poll::Pending => {}
             }
         }
-        if self.udp.iter().any(|udp| udp.socket.poll_recv_ready(context).is_ready()) {
+        if self.udp.iter().any(|udp| udp.socket.poll_ready(context).is_ready()) {
             self.batch = BATCH_MAX;
             return Poll::Ready(Received::Datagrams);
         }
@@ -153,7 +154,7 @@ impl Sockets {
         // The two peer connections take turns.
         self.udp.rotate_left(1);
         for udp in &self.udp {
-            if let Ok((len, source)) = udp.socket.try_recv_from(&mut self.buffer[..]) {
+            if let Ok((len, source)) = udp.socket.receive(&mut self.buffer[..]) {
                 return Some(livekit::Received {
                     target: udp.target,
                     protocol: Protocol::Udp,

@@ -6,8 +6,9 @@ use std::{
 };
 
 use phonograph_livekit::Target;
-use tokio::net::UdpSocket;
 use tracing::{debug, warn};
+
+use super::readable::Readable;
 
 /// Local addresses that are offered; a machine with more has them for containers.
 const ADDRESSES_MAX: usize = 8;
@@ -15,16 +16,16 @@ const ADDRESSES_MAX: usize = 8;
 pub(super) struct Udp {
     pub(super) target: Target,
     pub(super) local: SocketAddr,
-    pub(super) socket: UdpSocket,
+    pub(super) socket: Readable,
 }
 
 /// Sockets on the addresses that the SFU may reach us at. Loopback only where the signalling itself
 /// goes over it: the SFU is on this machine then.
-pub(super) async fn bind_all(signalling: IpAddr) -> Vec<Udp> {
+pub(super) fn bind_all(signalling: IpAddr) -> Vec<Udp> {
     let mut sockets = Vec::new();
     for address in local_addresses(signalling) {
         for target in [Target::Publisher, Target::Subscriber] {
-            match bind(address, target).await {
+            match bind(address, target) {
                 Ok(udp) => sockets.push(udp),
                 Err(error) => debug!(%address, %error, "no UDP socket on this address"),
             }
@@ -50,15 +51,15 @@ fn local_addresses(signalling: IpAddr) -> Vec<IpAddr> {
     addresses
 }
 
-async fn bind(address: IpAddr, target: Target) -> io::Result<Udp> {
-    let socket = UdpSocket::bind((address, 0)).await?;
-    let local = socket.local_addr()?;
+fn bind(address: IpAddr, target: Target) -> io::Result<Udp> {
+    let socket = Readable::bind(address)?;
+    let local = socket.local_address()?;
     Ok(Udp { target, local, socket })
 }
 
 impl Udp {
     pub(super) fn send(&self, contents: &[u8], destination: SocketAddr) {
-        if let Err(error) = self.socket.try_send_to(contents, destination) {
+        if let Err(error) = self.socket.send(contents, destination) {
             tracing::trace!(%error, "a datagram was not sent");
         }
     }
