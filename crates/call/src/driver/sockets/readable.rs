@@ -23,7 +23,7 @@ pub(super) struct Readable {
 #[cfg(unix)]
 impl Readable {
     /// Binds a free port of that address.
-    #[expect(deprecated, reason = "its successor is unsafe for types whose descriptor may change")]
+    #[expect(deprecated, reason = "its successor wants a promise that no compiler checks")]
     pub(super) fn bind(address: IpAddr) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind((address, 0))?;
         socket.set_nonblocking(true)?;
