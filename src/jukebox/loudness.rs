@@ -17,7 +17,7 @@ use phonograph_media::{
     playback,
 };
 use tokio::{runtime::Handle, sync::mpsc};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{
     aside::{Aside, Stop},
@@ -133,7 +133,8 @@ fn as_stored(loudness: Loudness) -> Option<Measured> {
 
 async fn remember(store: &Store, path: &Path, key: LoudnessKey, measured: Measured) {
     let Measured { lufs, peak_dbtp } = measured;
-    info!(path = %path.display(), lufs, peak_dbtp, "measured how loud a file is");
+    // Not more than that: there may be as many as a library has files.
+    debug!(path = %path.display(), lufs, peak_dbtp, "how loud a file is is known");
     if let Err(error) = store.set_loudness(key, measured).await {
         debug!(%error, "how loud a file is was not stored");
     }

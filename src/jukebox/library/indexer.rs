@@ -26,8 +26,10 @@ use super::{
     walk::Place,
     watch::{Changes, Watch},
 };
-use crate::jukebox::aside::{Aside, Stop};
-use crate::store::{FileId, Stamp, StoreError, Stored, Tags, nanoseconds};
+use crate::{
+    jukebox::aside::{Aside, Stop},
+    store::{FileId, Stamp, StoreError, Stored, Tags, nanoseconds},
+};
 
 /// Files in the index. Further ones are not found by it, and the log says so: it takes about 200 MB
 /// of memory at most.
