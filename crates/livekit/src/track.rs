@@ -226,7 +226,7 @@ pub enum SendError {
     /// of an encrypted frame can join. No legal Opus frame is.
     #[error("a frame of {0} bytes does not fit into a packet")]
     TooLong(usize),
-    /// str0m refused it: a bug of ours.
-    #[error("the packetiser refused the frame")]
-    Refused,
+    /// The media path has closed, and that is not known yet.
+    #[error("the media path has closed")]
+    Closed,
 }

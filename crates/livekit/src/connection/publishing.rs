@@ -12,7 +12,6 @@
 //! next one together.
 
 use livekit_protocol::{TrackInfo, TrackPublishedResponse, request_response};
-use tracing::debug;
 
 use super::{
     Connection, Event, FRAME_MAX, Instant, Level, PublishError, Request, SendError,
@@ -134,15 +133,12 @@ impl Connection {
         let stream = track.and_then(|track| track.stage.stream());
         let stream = stream.ok_or(SendError::NotConnected)?;
         let sent = self.publisher.write(stream, frame, units, level, now);
-        // The packetiser works when it is told the time. Told at once, all that str0m has for this
+        // What is to leave is looked at when the time is told. Told at once, all that str0m has for this
         // connection is gone through once for each frame and not twice.
         let worked = self.publisher.handle_timeout(now);
         self.check(worked);
         self.drain(Target::Publisher, now);
-        sent.map_err(|error| {
-            debug!(%error, "the packetiser refused a frame");
-            SendError::Refused
-        })
+        if sent { Ok(()) } else { Err(SendError::Closed) }
     }
 
     /// Announces and offers what is new, and offers what leaves as inactive, unless an offer is out.

@@ -19,9 +19,9 @@ use str0m::{
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::ChannelId,
     format::{Codec, PayloadParams},
-    media::{Frequency, KeyframeRequestKind, MediaTime, Mid, Pt},
+    media::{KeyframeRequestKind, Mid, Pt},
     net::{Protocol, Receive, TcpType, Transmit},
-    rtp::{Extension, ExtensionMap},
+    rtp::{Extension, ExtensionMap, ExtensionValues, RtpWrite, SeqNo},
 };
 
 pub(crate) use self::offer::Changes;
@@ -35,11 +35,10 @@ use crate::{
     track::Level,
 };
 
-/// str0m's default of 1150 cuts an Opus packet of more than 1120 bytes in two, and no receiver can
-/// decrypt either half. With this every legal Opus packet stays whole: 1275 bytes and 30 of
-/// encryption.
+/// Up to how many bytes our packets are, without IP and UDP.
 const MTU: usize = 1400;
-/// The longest frame that leaves in one packet of [`MTU`] bytes.
+/// The longest frame that leaves in one packet of [`MTU`] bytes; every legal Opus packet stays whole: 1275
+/// bytes and 30 of encryption.
 pub(crate) const FRAME_MAX: usize = 1350;
 /// How often we tell receivers what wall time an RTP time is. The server sends its own only after
 /// our first, so the default of 5 s would leave them without for long.
@@ -117,6 +116,9 @@ pub(crate) struct Peer {
     /// What the server signs its checks with.
     ufrag: Option<String>,
     has_remote: bool,
+    /// The number of the next packet of each section. It goes on for as long as the section is there: SRTP
+    /// must not meet one twice under a key (RFC 3711 §9.1).
+    numbers: BTreeMap<Mid, SeqNo>,
 }
 
 impl Peer {
@@ -125,7 +127,10 @@ impl Peer {
             .clear_codecs()
             .enable_opus(true, false)
             .set_mtu(MTU..=MTU)
-            .set_rtcp_report_interval_audio(SENDER_REPORT_INTERVAL);
+            .set_rtcp_report_interval_audio(SENDER_REPORT_INTERVAL)
+            // A frame of ours is a packet already, and what we receive is told apart by SSRC: the server reuses
+            // a section for the next track, and str0m's frame buffer would then drop the newcomer's packets.
+            .set_rtp_mode(true);
         let mut rtc = match target {
             Target::Publisher => config.set_extension_map(published_extensions()),
             Target::Subscriber => receiving(config),
@@ -146,6 +151,7 @@ impl Peer {
             ufrag: None,
             early: Vec::new(),
             has_remote: false,
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -268,13 +274,15 @@ impl Peer {
     }
 
     /// The payload type of Opus that was agreed on for that section.
-    pub(crate) fn opus(&mut self, mid: Mid) -> Option<Pt> {
-        let writer = self.rtc.writer(mid)?;
-        let mut agreed = writer.payload_params();
-        agreed.find(|params| params.spec().codec == Codec::Opus).map(PayloadParams::pt)
+    pub(crate) fn opus(&self, mid: Mid) -> Option<Pt> {
+        let agreed = self.rtc.media(mid)?.remote_pts();
+        let params = self.rtc.codec_config().params().iter();
+        let mut opus = params.filter(|params| params.spec().codec == Codec::Opus);
+        opus.find(|params| agreed.contains(&params.pt())).map(PayloadParams::pt)
     }
 
-    /// Hands one frame to the packetiser; it leaves with the output that follows the next timeout.
+    /// Takes one frame as a packet (RFC 7587 §4.2); it leaves with the output that follows the next timeout.
+    /// `false` if there is no such section, or not any more.
     pub(crate) fn write(
         &mut self,
         (mid, payload_type): (Mid, Pt),
@@ -282,11 +290,23 @@ impl Peer {
         units: u64,
         level: Level,
         now: Instant,
-    ) -> Result<(), RtcError> {
-        let Some(writer) = self.rtc.writer(mid) else { return Err(RtcError::NoSenderSource) };
+    ) -> bool {
+        if !self.rtc.is_alive() {
+            return false;
+        }
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(mid, None) else { return false };
         let (level, voice) = level.extension();
-        let time = MediaTime::new(units, Frequency::FORTY_EIGHT_KHZ);
-        writer.audio_level(level, voice).write(payload_type, now, time, frame)
+        let extensions = ExtensionValues {
+            audio_level: Some(level),
+            voice_activity: Some(voice),
+            ..ExtensionValues::default()
+        };
+        let number = self.numbers.entry(mid).or_default().inc();
+        // The time on the wire is the low 32 bits.
+        let packet = RtpWrite::new(payload_type, number, units as u32, now, frame);
+        stream.write_rtp(packet.ext_vals(extensions));
+        true
     }
 
     /// Sends a message over a data channel.

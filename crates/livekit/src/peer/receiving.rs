@@ -12,10 +12,7 @@ pub(super) fn receiving(config: RtcConfig) -> RtcConfig {
         .enable_vp8(true)
         .enable_vp9(true)
         .enable_h264(true)
-        .enable_av1(true)
-        // The server reuses a section for the next track, and str0m's frame buffer would then drop
-        // the newcomer's packets: what we receive is told apart by SSRC.
-        .set_rtp_mode(true);
+        .enable_av1(true);
     // str0m leaves NACK off for audio. The server resends under the same SSRC and number.
     let mut codecs = config.codec_config().params().to_vec();
     for codec in &mut codecs {
