@@ -54,7 +54,8 @@ impl fmt::Debug for DataPacket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The channel is not open yet, or no more; later it may be.
+    /// The channel is not open yet, or no more; later it may be. It never is without
+    /// [`Config::data`](crate::Config::data).
     #[error("there is no data channel yet")]
     NotConnected,
     /// The payload is longer than 64 000 bytes, or the topic longer than 256.

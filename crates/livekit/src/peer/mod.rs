@@ -25,10 +25,7 @@ use str0m::{
 };
 
 pub(crate) use self::offer::Changes;
-use self::{
-    offer::add_channels,
-    receiving::{packet, receiving, report},
-};
+use self::receiving::{packet, receiving, report};
 use crate::{
     Received, Reliability,
     receive::{Packet, Report},
@@ -104,7 +101,6 @@ pub(crate) enum WriteError {
 pub(crate) struct Peer {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
-    has_channels: bool,
     /// The open ones of those that we know.
     channels: BTreeMap<Reliability, ChannelId>,
     /// Whether checks get through.
@@ -144,7 +140,6 @@ impl Peer {
         Self {
             rtc,
             pending: None,
-            has_channels: false,
             channels: BTreeMap::new(),
             is_up: false,
             addresses: BTreeSet::new(),
@@ -155,14 +150,9 @@ impl Peer {
         }
     }
 
-    /// Begins an offer. The first has the data channels that every client opens.
+    /// Begins an offer.
     pub(crate) fn change(&mut self) -> Changes<'_> {
-        let mut api = self.rtc.sdp_api();
-        if !self.has_channels {
-            add_channels(&mut api);
-            self.has_channels = true;
-        }
-        Changes { api, pending: &mut self.pending }
+        Changes { api: self.rtc.sdp_api(), pending: &mut self.pending }
     }
 
     /// Forgets an offer that will not be answered.

@@ -30,7 +30,10 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn connected() -> Bed {
-    let mut bed = Bed::new();
+    connect(Bed::new())
+}
+
+fn connect(mut bed: Bed) -> Bed {
     bed.join();
     bed.run(secs(2));
     assert_eq!(bed.client.state(), State::Connected, "{:?}", bed.events);
