@@ -8,11 +8,7 @@ use crate::receive::{Packet, Report};
 
 /// Every codec, and what is missing asked for again.
 pub(super) fn receiving(config: RtcConfig) -> RtcConfig {
-    let mut config = config
-        .enable_vp8(true)
-        .enable_vp9(true)
-        .enable_h264(true)
-        .enable_av1(true);
+    let mut config = config.enable_vp8(true).enable_vp9(true).enable_h264(true).enable_av1(true);
     // str0m leaves NACK off for audio. The server resends under the same SSRC and number.
     let mut codecs = config.codec_config().params().to_vec();
     for codec in &mut codecs {
