@@ -152,3 +152,28 @@ fn a_ninth_track_a_picture_and_a_257th_in_a_row_are_refused() {
     bed.client.leave(bed.now);
     assert_eq!(bed.client.publish(screen(), bed.now), Err(PublishError::Ended));
 }
+
+#[test]
+fn each_second_the_server_is_told_what_wall_time_an_rtp_time_is() {
+    let mut bed = connected();
+    let began = bed.now;
+    for number in 0..250 {
+        bed.client.send_frame(bed.track, &[1], number * 960, Level::Below(20), bed.now).unwrap();
+        bed.run(ms(20));
+    }
+    // str0m makes one before anything was sent.
+    let reports = &bed.reports[1..];
+    assert_eq!(reports.len(), 5);
+    for report in reports {
+        let sent = u64::try_from(report.received_at.duration_since(began).as_millis()).unwrap();
+        let told = report.sender_info.rtp_time.numer() / 48;
+        assert!(told <= sent && sent < told + 20, "{told} ms at {sent} ms");
+    }
+    for pair in reports.windows(2) {
+        let [before, after] = [&pair[0].sender_info, &pair[1].sender_info];
+        let wall = after.ntp_time.duration_since(before.ntp_time).unwrap();
+        let rtp =
+            Duration::from_micros((after.rtp_time.numer() - before.rtp_time.numer()) * 125 / 6);
+        assert!(wall.abs_diff(rtp) <= ms(1), "{wall:?} of wall time, {rtp:?} of the track");
+    }
+}

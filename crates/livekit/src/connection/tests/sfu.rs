@@ -14,6 +14,7 @@ use str0m::{
     Candidate, Event as RtcEvent, Input, Output as RtcOutput, Rtc,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::ChannelId,
+    media::SenderFeedback,
     net::{Protocol, Receive, TcpType, Transmit},
 };
 
@@ -37,6 +38,8 @@ pub(super) struct Bed {
     pub(super) asked: Vec<Asked>,
     /// What others would receive.
     pub(super) frames: Vec<Vec<u8>>,
+    /// The reports of the client on what it sends.
+    pub(super) reports: Vec<SenderFeedback>,
     /// What the client received.
     pub(super) heard: Vec<Frame>,
     /// The open data channels.
@@ -154,6 +157,7 @@ impl Bed {
             events: Vec::new(),
             asked: Vec::new(),
             frames: Vec::new(),
+            reports: Vec::new(),
             heard: Vec::new(),
             channels: BTreeMap::new(),
             data: Vec::new(),
@@ -355,6 +359,7 @@ impl Bed {
                     RtcOutput::Event(RtcEvent::MediaData(data)) => {
                         self.frames.push(data.data.to_vec());
                     }
+                    RtcOutput::Event(RtcEvent::SenderFeedback(report)) => self.reports.push(report),
                     RtcOutput::Event(RtcEvent::KeyframeRequest(_)) => self.key_frames_asked += 1,
                     RtcOutput::Event(RtcEvent::ChannelOpen(id, label)) => {
                         self.channels.insert((target, label), id);
