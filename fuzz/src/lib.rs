@@ -125,7 +125,7 @@ impl Session {
             publisher: vec!["192.0.2.1:1".parse().expect("an address")],
             subscriber: vec!["192.0.2.1:2".parse().expect("an address")],
         };
-        let config = Config { addresses, data: true, seed: 1 };
+        let config = Config { addresses, seed: 1 };
         Self { connection: Connection::new(&config, now), now }
     }
 

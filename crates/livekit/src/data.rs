@@ -54,8 +54,7 @@ impl fmt::Debug for DataPacket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The channel is not open yet, or no more; later it may be. It never is without
-    /// [`Config::data`](crate::Config::data).
+    /// The channel is not open yet, or no more; later it may be.
     #[error("there is no data channel yet")]
     NotConnected,
     /// The payload is longer than 64 000 bytes, or the topic longer than 256.

@@ -142,8 +142,7 @@ impl Link {
             return;
         };
         self.grant = Some(grant);
-        let seed = self.retry.seed();
-        let config = phonograph_livekit::Config { addresses, data: false, seed };
+        let config = phonograph_livekit::Config { addresses, seed: self.retry.seed() };
         let connection = Connection::new(&config, now.instant);
         let opened = now.instant;
         let up = Up { connection, own: BTreeMap::new(), opened, timeout: opened };

@@ -71,7 +71,7 @@ impl Bed {
     pub(super) fn connected(ends: Ends, now: Instant) -> Result<Self> {
         let [publisher, subscriber] = ends.client.map(|address| vec![address]);
         let addresses = Addresses { publisher, subscriber };
-        let mut client = Connection::new(&Config { addresses, data: false, seed: 1 }, now);
+        let mut client = Connection::new(&Config { addresses, seed: 1 }, now);
         let track = client.publish(music(), now)?;
         let [publisher, subscriber_address] = ends.server;
         let mut this = Self {

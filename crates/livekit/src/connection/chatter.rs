@@ -6,8 +6,7 @@ use super::{Connection, DataError, Event, Instant, Reliability, State, Target, T
 use crate::{Quality, data, peer::WriteError};
 
 impl Connection {
-    /// Sends a packet of data to everybody, up to 64 000 bytes, if [`Config::data`](crate::Config::data) was
-    /// set. It is not encrypted end to end.
+    /// Sends a packet of data to everybody, up to 64 000 bytes. It is not encrypted end to end.
     ///
     /// # Errors
     /// [`DataError`]; nothing was sent.

@@ -61,8 +61,6 @@ pub struct Connection {
     subscriber: Peer,
     publishing: Publishing,
     hearing: Hearing,
-    /// Whether packets of data are to be sent.
-    sends_data: bool,
     resumption: Resumption,
     publisher_tcp: Tcp,
     subscriber_tcp: Tcp,
@@ -88,7 +86,6 @@ impl Connection {
             subscriber: Peer::new(Target::Subscriber, &addresses.subscriber, now),
             publishing: Publishing::new(),
             hearing: Hearing::default(),
-            sends_data: config.data,
             resumption: Resumption::new(config.seed, now),
             publisher_tcp: Tcp::default(),
             subscriber_tcp: Tcp::default(),

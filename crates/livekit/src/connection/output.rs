@@ -22,10 +22,6 @@ pub struct Addresses {
 pub struct Config {
     /// Bound UDP sockets.
     pub addresses: Addresses,
-    /// Whether packets of data are to be sent. Without them the publisher connection has no SCTP, which costs
-    /// something for each frame; those of others are received all the same. The server notes it of the first
-    /// offer, and it cannot be changed later.
-    pub data: bool,
     /// From which the pauses between attempts to resume are drawn. Connections of one process should
     /// have different ones, lest they all come back at the same moment.
     pub seed: u64,

@@ -153,13 +153,8 @@ impl Connection {
     /// Makes an offer of all that has changed; with a restart, new addresses are looked for too, and
     /// nothing is added, so that it can be made again if its answer is lost.
     pub(super) fn offer(&mut self, restart: bool, now: Instant) {
-        let Self { publishing, publisher, outputs, sends_data, .. } = self;
+        let Self { publishing, publisher, outputs, .. } = self;
         let mut changes: Changes<'_> = publisher.change();
-        // With nothing to offer there would be no media path.
-        let needs_channels = *sends_data || publishing.tracks.is_empty();
-        if publishing.last_offer == 0 && needs_channels {
-            changes.add_channels();
-        }
         for track in publishing.tracks.iter_mut().filter(|_| !restart) {
             match track.stage {
                 Stage::Waiting => {

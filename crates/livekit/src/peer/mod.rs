@@ -25,7 +25,10 @@ use str0m::{
 };
 
 pub(crate) use self::offer::Changes;
-use self::receiving::{packet, receiving, report};
+use self::{
+    offer::add_channels,
+    receiving::{packet, receiving, report},
+};
 use crate::{
     Received, Reliability,
     receive::{Packet, Report},
@@ -101,6 +104,7 @@ pub(crate) enum WriteError {
 pub(crate) struct Peer {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
+    has_channels: bool,
     /// The open ones of those that we know.
     channels: BTreeMap<Reliability, ChannelId>,
     /// Whether checks get through.
@@ -140,6 +144,7 @@ impl Peer {
         Self {
             rtc,
             pending: None,
+            has_channels: false,
             channels: BTreeMap::new(),
             is_up: false,
             addresses: BTreeSet::new(),
@@ -150,9 +155,14 @@ impl Peer {
         }
     }
 
-    /// Begins an offer.
+    /// Begins an offer. The first has the data channels that every client opens.
     pub(crate) fn change(&mut self) -> Changes<'_> {
-        Changes { api: self.rtc.sdp_api(), pending: &mut self.pending }
+        let mut api = self.rtc.sdp_api();
+        if !self.has_channels {
+            add_channels(&mut api);
+            self.has_channels = true;
+        }
+        Changes { api, pending: &mut self.pending }
     }
 
     /// Forgets an offer that will not be answered.

@@ -2,7 +2,7 @@
 
 use str0m::{
     change::{SdpApi, SdpPendingOffer},
-    channel::{ChannelConfig, Reliability},
+    channel::{ChannelConfig, Reliability as ChannelReliability},
     media::{Direction, MediaKind, Mid},
 };
 
@@ -19,23 +19,6 @@ impl Changes<'_> {
         self.api.add_media(MediaKind::Audio, Direction::SendOnly, stream, Some(track), None)
     }
 
-    /// Adds the channels for packets of data.
-    pub(crate) fn add_channels(&mut self) {
-        for (label, ordered) in [("_reliable", true), ("_lossy", false), ("_data_track", false)] {
-            let reliability = if ordered {
-                Reliability::Reliable
-            } else {
-                Reliability::MaxRetransmits { retransmits: 0 }
-            };
-            self.api.add_channel_with_config(ChannelConfig {
-                label: label.to_owned(),
-                ordered,
-                reliability,
-                ..ChannelConfig::default()
-            });
-        }
-    }
-
     /// Has a section carry nothing any more.
     pub(crate) fn remove(&mut self, mid: Mid) {
         self.api.set_direction(mid, Direction::Inactive);
@@ -49,5 +32,23 @@ impl Changes<'_> {
         let (offer, pending) = self.api.apply()?;
         *self.pending = Some(pending);
         Some(offer.to_sdp_string())
+    }
+}
+
+/// The channels that every client opens. Servers up to 1.9.0 wait for them before they count a
+/// participant as present.
+pub(super) fn add_channels(changes: &mut SdpApi<'_>) {
+    for (label, ordered) in [("_reliable", true), ("_lossy", false), ("_data_track", false)] {
+        let reliability = if ordered {
+            ChannelReliability::Reliable
+        } else {
+            ChannelReliability::MaxRetransmits { retransmits: 0 }
+        };
+        changes.add_channel_with_config(ChannelConfig {
+            label: label.to_owned(),
+            ordered,
+            reliability,
+            ..ChannelConfig::default()
+        });
     }
 }

@@ -21,7 +21,7 @@ fn message(identity: &str, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn data_travels_over_the_channel_that_was_chosen_and_reliable_packets_are_numbered() {
-    let mut bed = connect(Bed::with_data());
+    let mut bed = connected();
     for (payload, reliability) in [
         (b"one", Reliability::Reliable),
         (b"two", Reliability::Lossy),
@@ -64,37 +64,17 @@ fn data_that_cannot_be_read_is_counted() {
 
 #[test]
 fn data_before_the_channel_is_open_and_beyond_its_limits_is_refused() {
-    let mut bed = Bed::with_data();
+    let mut bed = Bed::new();
     let sent = bed.client.send_data(None, b"x", Reliability::Lossy, bed.now);
     assert_eq!(sent, Err(DataError::NotConnected));
-    let mut bed = connect(bed);
+    let mut bed = connected();
     let sent = bed.client.send_data(None, &vec![0; 64_001], Reliability::Lossy, bed.now);
     assert_eq!(sent, Err(DataError::TooLong(64_001)));
 }
 
 #[test]
-fn channels_are_offered_for_data_or_where_nothing_else_is() {
-    let has_channels = |bed: Bed| {
-        let bed = connect(bed);
-        let mut offers = bed.asked.iter().filter_map(|asked| match asked {
-            Asked::Offer(offer) => Some(offer.sdp.contains("m=application")),
-            _ => None,
-        });
-        (offers.next().unwrap(), bed)
-    };
-    let (offered, mut bed) = has_channels(Bed::new());
-    assert!(!offered);
-    let sent = bed.client.send_data(None, b"x", Reliability::Lossy, bed.now);
-    assert_eq!(sent, Err(DataError::NotConnected));
-    assert!(has_channels(Bed::with_data()).0);
-    let mut bed = Bed::new();
-    bed.client.unpublish(bed.track, bed.now);
-    assert!(has_channels(bed).0);
-}
-
-#[test]
 fn a_channel_that_nobody_empties_gets_full_instead_of_growing() {
-    let mut bed = connect(Bed::with_data());
+    let mut bed = connected();
     bed.udp = false;
     let refused = (0..1000).find_map(|_| {
         bed.client.send_data(None, &vec![0; 60_000], Reliability::Reliable, bed.now).err()

@@ -30,10 +30,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn connected() -> Bed {
-    connect(Bed::new())
-}
-
-fn connect(mut bed: Bed) -> Bed {
+    let mut bed = Bed::new();
     bed.join();
     bed.run(secs(2));
     assert_eq!(bed.client.state(), State::Connected, "{:?}", bed.events);

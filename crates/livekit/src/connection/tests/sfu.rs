@@ -137,18 +137,9 @@ impl Bed {
     }
 
     pub(super) fn with_seed(seed: u64) -> Self {
-        Self::with_config(seed, false)
-    }
-
-    /// A client that sends packets of data too.
-    pub(super) fn with_data() -> Self {
-        Self::with_config(1, true)
-    }
-
-    fn with_config(seed: u64, data: bool) -> Self {
         let now = beginning();
         let addresses = Addresses { publisher: vec![address(1)], subscriber: vec![address(2)] };
-        let mut client = Connection::new(&Config { addresses, data, seed }, now);
+        let mut client = Connection::new(&Config { addresses, seed }, now);
         let track = client.publish(music(), now).unwrap();
         Self {
             client,
