@@ -177,3 +177,13 @@ fn each_second_the_server_is_told_what_wall_time_an_rtp_time_is() {
         assert!(wall.abs_diff(rtp) <= ms(1), "{wall:?} of wall time, {rtp:?} of the track");
     }
 }
+
+#[test]
+fn a_frame_for_a_media_path_that_the_server_has_closed_is_refused() {
+    let mut bed = connected();
+    bed.close_server();
+    bed.run(ms(50));
+    assert_eq!(bed.client.state(), State::Connected, "the reason may still come");
+    let sent = bed.client.send_frame(bed.track, &[1], 0, Level::Silent, bed.now);
+    assert_eq!(sent, Err(SendError::Closed));
+}
