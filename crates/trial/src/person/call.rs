@@ -133,11 +133,20 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// Where there is none `within` that time; the error quotes Element Call's warnings.
+    /// Where there is none `within` that time; the error tells what arrives, and quotes Element Call's
+    /// warnings.
     pub async fn wait_sound(&self, participant: Option<&str>, within: Duration) -> Result<u64> {
         let sound =
             self.page.call("(who) => host.call.ears.sound(who)", (participant,), within).await;
-        sound.with_context(|| format!("waiting for sound; Element Call says:\n{}", self.warnings()))
+        match sound {
+            Ok(began) => Ok(began),
+            Err(error) => {
+                let (arriving, warnings) = (self.arriving().await, self.warnings());
+                Err(error.context(format!(
+                    "waiting for sound; there arrives {arriving}, and Element Call says:\n{warnings}"
+                )))
+            }
+        }
     }
 
     /// Waits for the opposite: 100 ms below that level, or no stream at all. Returns when the
@@ -190,6 +199,12 @@ impl Call {
     /// Where it does not within half a minute.
     pub async fn hang_up(self) -> Result<()> {
         self.page.evaluate("host.call.hangUp()", LEFT_WITHIN).await.context("hanging up")
+    }
+
+    /// The streams that arrive, as text for a message.
+    async fn arriving(&self) -> String {
+        let arriving = self.page.evaluate("host.call.ears.arriving()", SHOWN_WITHIN).await;
+        arriving.unwrap_or_else(|error| format!("nobody knows what ({error:#})"))
     }
 
     fn warnings(&self) -> String {

@@ -165,6 +165,16 @@
             })));
         },
 
+        /** What arrives, for the message of a test that waits for something else. */
+        async arriving() {
+            const told = await Promise.all(streams.map(async (heard) => ({
+                sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard),
+                ended: heard.ended, attached: heard.ear !== undefined, sounding: heard.sounding,
+                received: await received(heard),
+            })));
+            return JSON.stringify({ context: context.state, streams: told });
+        },
+
         /** When `participant` was heard: `{now, sounds: [{from, to}]}`, epoch milliseconds. */
         sounds(participant) {
             const now = Date.now();
