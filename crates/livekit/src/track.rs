@@ -157,6 +157,8 @@ pub(crate) struct Track {
     pub(crate) leaving: bool,
     /// Whether the server knows it as muted.
     pub(crate) told_muted: bool,
+    /// How often the server did not know the track when it was told so.
+    pub(crate) mute_misses: u8,
     /// The server's name for it, once it has accepted it.
     pub(crate) sid: Option<String>,
 }
@@ -164,7 +166,15 @@ pub(crate) struct Track {
 impl Track {
     pub(crate) fn new(id: TrackId, config: TrackConfig) -> Self {
         let told_muted = config.muted;
-        Self { id, config, stage: Stage::Waiting, leaving: false, told_muted, sid: None }
+        Self {
+            id,
+            config,
+            stage: Stage::Waiting,
+            leaving: false,
+            told_muted,
+            mute_misses: 0,
+            sid: None,
+        }
     }
 
     /// Whether the next offer has something to say of it.

@@ -258,7 +258,7 @@ impl Connection {
             Response::SpeakersChanged(changed) => self.speakers_changed(&changed),
             Response::ConnectionQuality(update) => self.quality_changed(&update),
             Response::Mute(mute) => self.muted_by_server(&mute.sid, mute.muted),
-            Response::RequestResponse(answer) => self.refused(answer.request),
+            Response::RequestResponse(answer) => self.refused(answer),
             Response::PongResp(pong) => {
                 let elapsed = now.duration_since(self.started).as_millis() as i64;
                 self.rtt_ms = elapsed.saturating_sub(pong.last_ping_timestamp).max(0);

@@ -11,7 +11,11 @@
 //! One offer is out at a time. What comes up meanwhile waits for its answer and then goes into the
 //! next one together.
 
-use livekit_protocol::{TrackInfo, TrackPublishedResponse, request_response};
+use livekit_protocol::{
+    AddTrackRequest, MuteTrackRequest, RequestResponse, TrackInfo, TrackPublishedResponse,
+    request_response,
+};
+use tracing::debug;
 
 use super::{
     Connection, Event, FRAME_MAX, Instant, Level, PublishError, Request, SendError,
@@ -25,6 +29,8 @@ use crate::{
 /// Our own tracks at a time; a participant has one microphone, and Element Call shows no more than
 /// four.
 const TRACKS_MAX: usize = 8;
+/// How often a mute is told again to a server that says it does not know the track.
+const MUTE_MISSES_MAX: u8 = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Publishing {
@@ -234,6 +240,7 @@ impl Connection {
             let muted = track.config.muted;
             if let Some(sid) = track.sid.clone().filter(|_| track.told_muted != muted) {
                 track.told_muted = muted;
+                track.mute_misses = 0;
                 requests.push(signal::mute(sid, muted));
             }
         }
@@ -258,12 +265,39 @@ impl Connection {
     }
 
     /// A request that the server did not carry out; only tracks are anything to us.
-    pub(super) fn refused(&mut self, request: Option<request_response::Request>) {
-        let Some(request_response::Request::AddTrack(request)) = request else { return };
+    pub(super) fn refused(&mut self, response: RequestResponse) {
+        match response.request {
+            Some(request_response::Request::AddTrack(request)) => self.track_refused(&request),
+            Some(request_response::Request::Mute(ref request))
+                if response.reason() == request_response::Reason::NotFound =>
+            {
+                self.mute_missed(request);
+            }
+            _ => {}
+        }
+    }
+
+    fn track_refused(&mut self, request: &AddTrackRequest) {
         let mut tracks = self.publishing.tracks.iter();
         let track = tracks.find(|track| track.id.cid() == request.cid);
         if let Some(id) = track.filter(|track| track.sid.is_none()).map(|track| track.id) {
             self.emit(Event::Refused(id));
+        }
+    }
+
+    /// livekit-server 1.13.5 looks for the track among those that are published, and then among those that
+    /// are announced. One that goes over from these to those in between it does not find, which happens
+    /// as soon as the media path is up, and so just when the first sound unmutes it. Nobody would hear it.
+    fn mute_missed(&mut self, request: &MuteTrackRequest) {
+        let Some(track) = self.publishing.find_sid(&request.sid) else { return };
+        if track.told_muted == request.muted && track.mute_misses < MUTE_MISSES_MAX {
+            track.mute_misses += 1;
+            debug!(
+                sid = request.sid,
+                muted = request.muted,
+                "the server missed a mute: told again"
+            );
+            self.send(signal::mute(request.sid.clone(), request.muted));
         }
     }
 }

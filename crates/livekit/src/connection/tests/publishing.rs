@@ -187,3 +187,49 @@ fn a_frame_for_a_media_path_that_the_server_has_closed_is_refused() {
     let sent = bed.client.send_frame(bed.track, &[1], 0, Level::Silent, bed.now);
     assert_eq!(sent, Err(SendError::Closed));
 }
+
+/// What the server answers to a mute of a track that it does not find.
+fn mute_is_missed(bed: &mut Bed, muted: bool) {
+    let request = proto::MuteTrackRequest { sid: "TR_1".to_owned(), muted };
+    bed.say(Said::RequestResponse(proto::RequestResponse {
+        reason: proto::request_response::Reason::NotFound.into(),
+        request: Some(proto::request_response::Request::Mute(request)),
+        ..proto::RequestResponse::default()
+    }));
+    bed.run(ms(10));
+}
+
+fn mutes(bed: &Bed) -> Vec<bool> {
+    let mutes = bed.asked.iter().filter_map(|asked| match asked {
+        Asked::Mute(mute) => Some(mute.muted),
+        _ => None,
+    });
+    mutes.collect()
+}
+
+#[test]
+fn a_mute_that_the_server_missed_is_told_again_three_times_at_most() {
+    let mut bed = connected();
+    bed.client.set_muted(bed.track, true);
+    bed.run(ms(10));
+    mute_is_missed(&mut bed, true);
+    assert_eq!(mutes(&bed), [true; 2]);
+    for _ in 0..10 {
+        mute_is_missed(&mut bed, true);
+    }
+    assert_eq!(mutes(&bed), [true; 4], "a server that never finds it is not asked for ever");
+    bed.client.set_muted(bed.track, false);
+    bed.run(ms(10));
+    mute_is_missed(&mut bed, false);
+    assert_eq!(mutes(&bed)[4..], [false; 2], "the next mute has tries of its own");
+}
+
+#[test]
+fn a_missed_mute_that_does_not_hold_any_more_is_not_told_again() {
+    let mut bed = connected();
+    bed.client.set_muted(bed.track, true);
+    bed.client.set_muted(bed.track, false);
+    bed.run(ms(10));
+    mute_is_missed(&mut bed, true);
+    assert_eq!(mutes(&bed), [true, false]);
+}
