@@ -136,6 +136,10 @@
         };
     }
 
+    const described = async (heard) => ({
+        sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard), received: await received(heard),
+    });
+
     const base64 = (samples) => new Promise((resolve) => {
         const reader = new FileReader();
         reader.onload = () => resolve(reader.result.split(",")[1]);
@@ -159,18 +163,14 @@
             return Promise.all(streams.filter(({ ended }) => !ended).map(async (heard) => ({
                 ...await record(heard, ms),
                 // Afterwards: a stream is there a little before Element Call has its name and an element for it.
-                sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard),
-                gaps: heard.gaps, gap_count: heard.gapCount,
-                received: await received(heard),
+                ...await described(heard), gaps: heard.gaps, gap_count: heard.gapCount,
             })));
         },
 
         /** What arrives, for the message of a test that waits for something else. */
         async arriving() {
             const told = await Promise.all(streams.map(async (heard) => ({
-                sid: heard.sid, participant: owners.get(heard.sid) ?? null, played: isPlayed(heard),
-                ended: heard.ended, attached: heard.ear !== undefined, sounding: heard.sounding,
-                received: await received(heard),
+                ...await described(heard), ended: heard.ended, attached: heard.ear !== undefined, sounding: heard.sounding,
             })));
             return JSON.stringify({ context: context.state, streams: told });
         },
